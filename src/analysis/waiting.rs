@@ -1,0 +1,46 @@
+//! `waiting`: the phase that most of the latency is waited in. No fault by itself: it says where latency can be won.
+
+use serde_json::json;
+
+use super::{Analysis, evidence};
+use crate::record::finding::{Finding, Severity};
+use crate::record::{Phase, Run};
+use crate::unit::Unit;
+
+pub(super) static ANALYSIS: Analysis = Analysis {
+    rule: "waiting",
+    about: "the phase that most of the latency is waited in",
+    reads_invalid_runs: false,
+    analyze,
+};
+
+/// From this part of the latency on it is worth a line.
+const SHARE: f64 = 0.3;
+/// A phase that spans nearly all of an operation says nothing about where in it.
+const WHOLE: f64 = 0.97;
+
+fn analyze(run: &Run) -> Vec<Finding> {
+    let idle_share = |phase: &Phase| phase.share.unwrap_or(0.0) * phase.idle_ns / phase.mean_ns.max(1.0);
+    let inner = run.phases.iter().filter(|phase| phase.share.is_some_and(|share| share < WHOLE));
+    let Some(phase) = inner.max_by(|a, b| idle_share(a).total_cmp(&idle_share(b))) else { return Vec::new() };
+    let share = idle_share(phase);
+    if share < SHARE {
+        return Vec::new();
+    }
+    vec![Finding {
+        rule: ANALYSIS.rule.to_owned(),
+        severity: Severity::Info,
+        title: format!("{:.0} % of the latency is waiting in `{}`", share * 100.0, phase.name),
+        detail: format!(
+            "it is passed {} times and waits {} each time; the process itself has nothing to do meanwhile.",
+            Unit::Count.show(phase.count as f64),
+            Unit::Ns.show(phase.idle_ns)
+        ),
+        evidence: evidence([
+            ("phase", json!(phase.name)),
+            ("idle_ns", json!(phase.idle_ns)),
+            ("share", json!(share)),
+        ]),
+        next_step: "latency is won at what it waits for: cache it, start it earlier, or do it beside other phases".to_owned(),
+    }]
+}

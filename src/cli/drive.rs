@@ -1,0 +1,253 @@
+//! The flags that drive a workload, and how they become a plan: flags over environment over `perfkit.toml` over the
+//! suite over defaults.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::config::{self, Driving};
+use super::{Session, parse};
+use crate::error::{Error, Result};
+use crate::experiment::{Flavor, Plan, unknown_workload};
+use crate::load::Load;
+use crate::record::pass::Pass;
+use crate::suite::Entry;
+use crate::workload::{Description, Need};
+
+/// What `run` and `profile` take.
+#[derive(Args, Debug, Clone, Default)]
+pub(super) struct DriveArgs {
+    /// The workload; `list` names them
+    #[arg(value_name = "WORKLOAD")]
+    pub(super) workload: String,
+    /// Closed load: so many users, each operation follows the last
+    #[arg(long, value_name = "N", env = "PERFKIT_USERS", conflicts_with = "rate")]
+    users: Option<u32>,
+    /// Open load: operations due in a time, whatever the answers do (100/s)
+    #[arg(long, value_name = "RATE", env = "PERFKIT_RATE", value_parser = parse::rate)]
+    rate: Option<f64>,
+    /// Ends each round after so many operations (the heap pass does a fortieth)
+    #[arg(long, value_name = "N", env = "PERFKIT_OPERATIONS")]
+    operations: Option<u64>,
+    /// Length of each round [default: 2s]
+    #[arg(long, value_name = "TIME", env = "PERFKIT_DURATION", value_parser = parse::duration)]
+    duration: Option<Duration>,
+    /// Warm-up before each round, not recorded [default: 500ms]
+    #[arg(long, value_name = "TIME", env = "PERFKIT_WARMUP", value_parser = parse::duration)]
+    warmup: Option<Duration>,
+    /// Rounds of each pass, each in a process of its own [default: 5]
+    #[arg(long, value_name = "N", env = "PERFKIT_ROUNDS")]
+    rounds: Option<u32>,
+    /// Seed of everything random [default: 1]
+    #[arg(long, value_name = "N", env = "PERFKIT_SEED")]
+    seed: Option<u64>,
+    /// Longest time of an operation; then it is stopped and counts as timed out [default: 5s]
+    #[arg(long, value_name = "TIME", env = "PERFKIT_TIMEOUT", value_parser = parse::duration)]
+    timeout: Option<Duration>,
+    /// Longest time of a phase, or of all phases before a dot (redis=2s)
+    #[arg(long, value_name = "NAME=TIME", value_parser = parse::pair)]
+    phase_timeout: Vec<(String, String)>,
+    /// Variant of the workload
+    #[arg(long, value_name = "NAME", env = "PERFKIT_VARIANT")]
+    variant: Option<String>,
+    /// Parameter of the workload
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse::pair)]
+    param: Vec<(String, String)>,
+    /// tokio runtime: multi:N or current [default: multi with all processors]
+    #[arg(long, value_name = "KIND", env = "PERFKIT_RUNTIME", value_parser = Flavor::from_str)]
+    runtime: Option<Flavor>,
+    /// Redis to use instead of starting one; may hold credentials, which are never stored
+    #[arg(long, value_name = "URL", env = "PERFKIT_REDIS_URL", hide_env_values = true)]
+    redis_url: Option<String>,
+    /// LLM endpoint to use instead of the stand-in
+    #[arg(long, value_name = "URL", env = "PERFKIT_LLM_URL", hide_env_values = true)]
+    llm_url: Option<String>,
+    /// Passes, joined by commas [default: time,cpu,heap for profile, time for run]
+    #[arg(long, value_name = "LIST", env = "PERFKIT_PASSES", value_delimiter = ',', value_parser = Pass::from_str)]
+    passes: Vec<Pass>,
+    /// Stacks per second of CPU time in the cpu pass [default: 199]
+    #[arg(long, value_name = "HZ", env = "PERFKIT_FREQUENCY", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    frequency: Option<u32>,
+    /// Success rate below which the run is invalid [default: 95%]
+    #[arg(long, value_name = "RATIO", env = "PERFKIT_MIN_SUCCESS", value_parser = parse::ratio)]
+    min_success: Option<f64>,
+}
+
+const ROUNDS: u32 = 5;
+const SEED: u64 = 1;
+const FREQUENCY_HZ: u32 = 199;
+const FLOOR: f64 = 0.95;
+
+/// Decides every setting.
+///
+/// # Errors
+/// The workload, its variant or a parameter does not exist, or a value cannot be meant.
+pub(super) fn plan(session: &Session<'_>, arguments: &DriveArgs, passes: &[Pass]) -> Result<Plan> {
+    let suite = session.suite;
+    let name = &arguments.workload;
+    let entry = suite.find(name).ok_or_else(|| unknown_workload(suite, name))?;
+    let description = entry.describe();
+    let (config, path) = config::load(session.global.config.as_deref())?;
+    let file = config.driving(name);
+    let within = |result: Result<Plan>| result.map_err(|error| in_file(error, &path));
+    within(decide(session, arguments, entry, &description, &file, passes))
+}
+
+/// An error that may come from the file names it.
+fn in_file(error: Error, path: &std::path::Path) -> Error {
+    match error {
+        Error::Usage { message, hint } if !path.as_os_str().is_empty() => {
+            Error::usage(message, format!("{hint} (settings come from flags, PERFKIT_* and {})", path.display()))
+        }
+        other => other,
+    }
+}
+
+fn decide(
+    session: &Session<'_>,
+    arguments: &DriveArgs,
+    entry: &Entry,
+    description: &Description,
+    file: &Driving,
+    passes: &[Pass],
+) -> Result<Plan> {
+    let rounds = arguments.rounds.or(file.rounds).unwrap_or(ROUNDS);
+    if !(1..=1000).contains(&rounds) {
+        return Err(Error::usage(format!("--rounds {rounds} cannot be run"), "give 1 to 1000; 5 is a good start"));
+    }
+    let runtime = match (arguments.runtime, &file.runtime) {
+        (Some(runtime), _) => runtime,
+        (None, Some(text)) => text.parse()?,
+        (None, None) => Flavor::default(),
+    };
+    Ok(Plan {
+        workload: entry.name.clone(),
+        variant: variant(arguments.variant.as_ref().or(file.variant.as_ref()), description)?,
+        params: params(arguments, file, description)?,
+        load: load(session, arguments, file, description)?,
+        rounds,
+        passes: chosen_passes(arguments, file, passes)?,
+        seed: arguments.seed.or(file.seed).unwrap_or(SEED),
+        runtime,
+        frequency_hz: arguments.frequency.or(file.frequency).unwrap_or(FREQUENCY_HZ).clamp(1, 10_000),
+        service_urls: service_urls(arguments),
+        phase_timeouts: phase_timeouts(arguments, file, description)?,
+        floor: match (arguments.min_success, &file.min_success) {
+            (Some(floor), _) => floor,
+            (None, Some(text)) => parse::ratio(text)?,
+            (None, None) => FLOOR,
+        },
+        executable: None,
+    })
+}
+
+fn load(session: &Session<'_>, arguments: &DriveArgs, file: &Driving, description: &Description) -> Result<Load> {
+    let from_file = |text: &Option<String>| text.as_deref().map(parse::duration).transpose();
+    let suite = session.suite.default_load();
+    let rate = match (arguments.rate, arguments.users, &file.rate) {
+        (Some(rate), _, _) => Some(rate),
+        (None, None, Some(text)) => Some(parse::rate(text)?),
+        _ => None,
+    };
+    let users = arguments.users.or(file.users);
+    let mut load = match (rate, users, suite) {
+        (Some(rate), _, _) => Load::open(rate),
+        (None, Some(users), _) => Load::closed(users),
+        (None, None, Some(load)) => load.clone(),
+        (None, None, None) => Load::closed(description.users.unwrap_or(1)),
+    };
+    if let Some(suite) = suite {
+        load = Load { operations: suite.operations, ..load.lasting(suite.duration) };
+        load = load.warmup(suite.warmup).timeout(suite.timeout);
+    }
+    if let Some(duration) = arguments.duration.or(from_file(&file.duration)?) {
+        // A duration that is asked for stands instead of a suite's number of operations.
+        load = Load { operations: None, ..load.lasting(duration) };
+    }
+    if let Some(operations) = arguments.operations.or(file.operations) {
+        load = load.operations(operations);
+    }
+    if let Some(warmup) = arguments.warmup.or(from_file(&file.warmup)?) {
+        load = load.warmup(warmup);
+    }
+    if let Some(timeout) = arguments.timeout.or(from_file(&file.timeout)?) {
+        load = load.timeout(timeout);
+    }
+    load.validate().map(|()| load)
+}
+
+fn variant(asked: Option<&String>, description: &Description) -> Result<String> {
+    let names: Vec<&str> = description.variants.iter().map(|variant| variant.name).collect();
+    match asked {
+        None => Ok(names.first().map_or_else(String::new, |name| (*name).to_owned())),
+        Some(name) if names.contains(&name.as_str()) => Ok(name.clone()),
+        Some(name) if names.is_empty() => {
+            Err(Error::usage(format!("no variant `{name}`"), "this workload has only one way to run"))
+        }
+        Some(name) => Err(Error::usage(format!("no variant `{name}`"), format!("there are: {}", names.join(", ")))),
+    }
+}
+
+fn params(arguments: &DriveArgs, file: &Driving, description: &Description) -> Result<BTreeMap<String, String>> {
+    let declared = description.params.iter().map(|param| (param.name.to_owned(), param.default.to_owned()));
+    let mut params: BTreeMap<String, String> = declared.collect();
+    let set = file.param.iter().chain(arguments.param.iter().map(|(name, value)| (name, value)));
+    for (name, value) in set {
+        match params.get_mut(name) {
+            Some(known) => value.clone_into(known),
+            None => {
+                let names: Vec<&str> = description.params.iter().map(|param| param.name).collect();
+                let hint = if names.is_empty() {
+                    "this workload has no parameters".to_owned()
+                } else {
+                    format!("there are: {}", names.join(", "))
+                };
+                return Err(Error::usage(format!("no parameter `{name}`"), hint));
+            }
+        }
+    }
+    Ok(params)
+}
+
+fn phase_timeouts(
+    arguments: &DriveArgs,
+    file: &Driving,
+    description: &Description,
+) -> Result<BTreeMap<String, Duration>> {
+    let set = file.phase_timeout.iter().chain(arguments.phase_timeout.iter().map(|(name, value)| (name, value)));
+    let mut timeouts = BTreeMap::new();
+    for (name, text) in set {
+        let fits = |phase: &str| phase == name || phase.split('.').next() == Some(name.as_str());
+        // Only a workload that declares its phases can be held to them.
+        if !description.phases.is_empty() && !description.phases.iter().any(|phase| fits(phase.name)) {
+            let names: Vec<&str> = description.phases.iter().map(|phase| phase.name).collect();
+            return Err(Error::usage(format!("no phase `{name}`"), format!("there are: {}", names.join(", "))));
+        }
+        timeouts.insert(name.clone(), parse::duration(text)?);
+    }
+    Ok(timeouts)
+}
+
+fn chosen_passes(arguments: &DriveArgs, file: &Driving, default: &[Pass]) -> Result<Vec<Pass>> {
+    let mut passes = if !arguments.passes.is_empty() {
+        arguments.passes.clone()
+    } else if let (Some(names), true) = (&file.passes, default.len() > 1) {
+        names.iter().map(|name| name.parse()).collect::<Result<Vec<Pass>>>()?
+    } else {
+        default.to_vec()
+    };
+    passes.sort_unstable();
+    passes.dedup();
+    if passes.is_empty() {
+        return Err(Error::usage("no passes to run", "the passes are time, cpu and heap"));
+    }
+    Ok(passes)
+}
+
+fn service_urls(arguments: &DriveArgs) -> BTreeMap<Need, String> {
+    let given = [(Need::Redis, &arguments.redis_url), (Need::Llm, &arguments.llm_url)];
+    let set = given.into_iter().filter_map(|(need, url)| url.clone().filter(|url| !url.is_empty()).map(|url| (need, url)));
+    set.collect()
+}

@@ -1,0 +1,147 @@
+//! `flamegraph`: draw the stacks of a stored run, alone or against another.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::profile::{frames, report_folder};
+use super::{Exit, Session};
+use crate::analysis::summary::Frames;
+use crate::error::{Error, Result};
+use crate::record::Run;
+use crate::record::{folded, store};
+use crate::report::flamegraph::{self, Drawing, Width};
+
+/// What `flamegraph` takes.
+#[derive(Args, Debug, Clone)]
+pub(super) struct FlamegraphArgs {
+    /// A run id, a run folder, a run.json, `latest` or `latest:<WORKLOAD>`
+    #[arg(value_name = "RUN", default_value = "latest")]
+    run: String,
+    /// What the widths mean
+    #[arg(long, value_enum, default_value_t = Of::Cpu)]
+    of: Of,
+    /// Draw what changed since this run: red has grown, blue has shrunk
+    #[arg(long, value_name = "RUN")]
+    base: Option<String>,
+    /// Where to write it; `-` is stdout [default: the run's folder below the reports]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// What is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Of {
+    /// CPU time
+    Cpu,
+    /// Allocated bytes
+    Heap,
+}
+
+impl Of {
+    fn file(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu.folded",
+            Self::Heap => "heap.folded",
+        }
+    }
+
+    fn width(self) -> Width {
+        match self {
+            Self::Cpu => Width::Nanoseconds,
+            Self::Heap => Width::Bytes,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU time",
+            Self::Heap => "allocated bytes",
+        }
+    }
+}
+
+pub(super) fn flamegraph(session: &Session<'_>, arguments: &FlamegraphArgs) -> Result<Exit> {
+    let (run, folder) = session.store().load(&arguments.run)?;
+    let svg = match &arguments.base {
+        None => draw(&run, &folder, arguments.of, frames(session))?,
+        Some(base) => {
+            let (base, base_folder) = session.store().load(base)?;
+            difference((&base, &base_folder), (&run, &folder), arguments.of, frames(session))?
+        }
+    };
+    let svg = svg.ok_or_else(|| {
+        let hint = format!("measure with `perfkit profile {} --passes time,cpu,heap`", run.workload);
+        Error::usage(format!("run {} has no stacks of {}", run.id, arguments.of.title()), hint)
+    })?;
+    match &arguments.output {
+        Some(path) if path.as_os_str() == "-" => session.output.result(|out| out.write_all(&svg))?,
+        Some(path) => write(session, path, &svg)?,
+        None => {
+            let name = match (arguments.of, arguments.base.is_some()) {
+                (Of::Cpu, false) => "flamegraph.svg",
+                (Of::Heap, false) => "heap-flamegraph.svg",
+                (Of::Cpu, true) => "flamegraph-diff.svg",
+                (Of::Heap, true) => "heap-flamegraph-diff.svg",
+            };
+            write(session, &report_folder(session, &run)?.join(name), &svg)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn write(session: &Session<'_>, path: &Path, svg: &[u8]) -> Result<()> {
+    store::write_atomically(path, svg)?;
+    if session.output.json() {
+        let value = serde_json::json!({ "flamegraph": path.display().to_string() });
+        return session.output.text(&format!("{value}\n"));
+    }
+    session.output.text(&format!("{}\n", path.display()))
+}
+
+/// The picture of one run; none where it has no such stacks.
+pub(super) fn draw(run: &Run, folder: &Path, of: Of, frames: Frames) -> Result<Option<Vec<u8>>> {
+    let Some(lines) = lines(folder, of, frames)? else { return Ok(None) };
+    let title = format!("{}: {}", name(run), of.title());
+    let subtitle = format!("run {}", run.id);
+    let drawing = Drawing { title: &title, subtitle: &subtitle, width: of.width() };
+    let mut svg = Vec::new();
+    flamegraph::draw(&lines, &drawing, &mut svg).map_err(Error::internal)?;
+    Ok(Some(svg))
+}
+
+fn difference(
+    (base, base_folder): (&Run, &Path),
+    (head, head_folder): (&Run, &Path),
+    of: Of,
+    frames: Frames,
+) -> Result<Option<Vec<u8>>> {
+    let (Some(before), Some(after)) = (lines(base_folder, of, frames)?, lines(head_folder, of, frames)?) else {
+        return Ok(None);
+    };
+    let title = format!("{} against {}: change of {}", name(head), name(base), of.title());
+    let subtitle = format!("{} → {}; red has grown, blue has shrunk", base.id, head.id);
+    let drawing = Drawing { title: &title, subtitle: &subtitle, width: of.width() };
+    let mut svg = Vec::new();
+    flamegraph::draw_difference(&before, &after, &drawing, &mut svg).map_err(Error::internal)?;
+    Ok(Some(svg))
+}
+
+fn name(run: &Run) -> String {
+    if run.variant.is_empty() { run.workload.clone() } else { format!("{} ({})", run.workload, run.variant) }
+}
+
+/// The folded stacks of a run, with plumbing folded away unless all frames are wanted.
+fn lines(folder: &Path, of: Of, frames: Frames) -> Result<Option<Vec<String>>> {
+    let path = folder.join(of.file());
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::read(&path, error, "was the run's folder changed by hand?")),
+    };
+    let lines = match frames {
+        Frames::All => text.lines().map(str::to_owned).collect(),
+        Frames::Program => folded::without_plumbing(&text),
+    };
+    Ok(Some(lines).filter(|lines: &Vec<String>| !lines.is_empty()))
+}

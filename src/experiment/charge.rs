@@ -1,0 +1,171 @@
+//! Charges weighted stacks to functions and call sites, per operation and round.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::record::stacks::{Frame, Stacks};
+use crate::record::{Function, Site, name};
+
+/// A function below this part of the CPU time in every round is left out of `run.json`; the profile file has it.
+const LEAST_SHARE: f64 = 0.001;
+/// Call sites kept in `run.json`; the profile file has all.
+const MOST_SITES: usize = 200;
+
+/// The stacks of one round with the number of operations they are charged to.
+pub(super) struct Charged<'a> {
+    pub(super) stacks: &'a Stacks,
+    pub(super) operations: f64,
+}
+
+#[derive(Default)]
+struct Sum {
+    own: Vec<f64>,
+    folded: Vec<f64>,
+    total: Vec<f64>,
+    lines: HashMap<(String, u32), f64>,
+    plumbing: bool,
+}
+
+/// CPU time of every function, one value for each round.
+pub(super) fn functions(rounds: &[Charged<'_>]) -> Vec<Function> {
+    let mut sums: HashMap<String, Sum> = HashMap::new();
+    let mut whole = vec![0.0; rounds.len()];
+    for (round, charged) in rounds.iter().enumerate() {
+        let Some(weight) = charged.stacks.weight("cpu") else { continue };
+        for stack in &charged.stacks.stacks {
+            let value = stack.values.get(weight).copied().unwrap_or(0) as f64 / charged.operations;
+            whole[round] += value;
+            charge_stack(&mut sums, charged.stacks, stack, (round, rounds.len()), value);
+        }
+    }
+    let shares = |sum: &Sum| sum.total.iter().zip(&whole).any(|(total, all)| *total >= all * LEAST_SHARE);
+    let mut functions: Vec<Function> = sums
+        .into_iter()
+        .filter(|(_, sum)| shares(sum))
+        .map(|(name, sum)| {
+            // The file and line that most of its own time was seen at. Ties go to the smaller, to be reproducible.
+            let place = sum.lines.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then_with(|| b.0.cmp(&a.0)));
+            let (file, line) = place.map_or((None, None), |((file, line), _)| (Some(file), Some(line)));
+            Function {
+                name,
+                file,
+                line,
+                plumbing: sum.plumbing,
+                self_ns_per_op: sum.own,
+                folded_self_ns_per_op: sum.folded,
+                total_ns_per_op: sum.total,
+            }
+        })
+        .collect();
+    let mean = |function: &Function| function.total_ns_per_op.iter().sum::<f64>();
+    functions.sort_by(|a, b| mean(b).total_cmp(&mean(a)).then_with(|| a.name.cmp(&b.name)));
+    functions
+}
+
+/// Charges one stack: its leaf, its nearest function of the program, and every function once.
+fn charge_stack(
+    sums: &mut HashMap<String, Sum>,
+    stacks: &Stacks,
+    stack: &crate::record::stacks::Stack,
+    (round, rounds): (usize, usize),
+    value: f64,
+) {
+    let mut seen = HashSet::new();
+    let mut folded = false;
+    for (depth, (frame, module)) in stacks.frames(stack).enumerate() {
+        let plumbing = name::is_plumbing(&frame.function, module.is_none_or(|module| module.program));
+        let readable = name::readable(&frame.function);
+        let sum = sums.entry(readable.clone()).or_insert_with(|| Sum {
+            own: vec![0.0; rounds],
+            folded: vec![0.0; rounds],
+            total: vec![0.0; rounds],
+            plumbing,
+            ..Sum::default()
+        });
+        if depth == 0 {
+            sum.own[round] += value;
+        }
+        if !plumbing && !folded {
+            folded = true;
+            sum.folded[round] += value;
+        }
+        if seen.insert(readable) {
+            sum.total[round] += value;
+        }
+        if let (Some(file), Some(line)) = (&frame.file, frame.line) {
+            *sum.lines.entry((file.clone(), line)).or_insert(0.0) += value;
+        }
+    }
+}
+
+#[derive(Default)]
+struct SiteSum {
+    bytes: f64,
+    blocks: f64,
+    live: f64,
+    peak: f64,
+    growth: Vec<f64>,
+}
+
+/// Allocation by call path, over the rounds of the heap pass.
+pub(super) fn sites(rounds: &[Charged<'_>]) -> Vec<Site> {
+    let mut sums: HashMap<Vec<Frame>, SiteSum> = HashMap::new();
+    let count = rounds.len().max(1) as f64;
+    for (round, charged) in rounds.iter().enumerate() {
+        let stacks = charged.stacks;
+        let weights = ["alloc_space", "alloc_objects", "inuse_space", "peak_space"].map(|name| stacks.weight(name));
+        for stack in &stacks.stacks {
+            let value = |index: usize| {
+                weights[index].and_then(|weight| stack.values.get(weight)).copied().unwrap_or(0) as f64
+            };
+            let path: Vec<Frame> = stacks.frames(stack).map(|(frame, _)| frame.clone()).collect();
+            let sum = sums
+                .entry(path)
+                .or_insert_with(|| SiteSum { growth: vec![0.0; rounds.len()], ..SiteSum::default() });
+            sum.bytes += value(0) / charged.operations / count;
+            sum.blocks += value(1) / charged.operations / count;
+            sum.live += value(2) / count;
+            sum.peak += value(3) / count;
+            sum.growth[round] += value(2) / charged.operations;
+        }
+    }
+    let mut sites: Vec<Site> = sums
+        .into_iter()
+        .map(|(stack, sum)| Site {
+            stack,
+            bytes_per_op: sum.bytes,
+            blocks_per_op: sum.blocks,
+            live_bytes_end: sum.live,
+            peak_bytes: sum.peak,
+            growth_bytes_per_op: sum.growth,
+        })
+        .collect();
+    sites.sort_by(|a, b| {
+        b.bytes_per_op.total_cmp(&a.bytes_per_op).then_with(|| {
+            let names = |site: &Site| site.stack.iter().map(|frame| frame.function.clone()).collect::<Vec<_>>();
+            names(a).cmp(&names(b))
+        })
+    });
+    sites.truncate(MOST_SITES);
+    sites
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::stacks::{Location, Stack};
+
+    #[test]
+    fn plumbing_is_charged_to_its_caller_and_recursion_counts_once() {
+        let mut stacks = Stacks::new(&[("samples", "count"), ("cpu", "nanoseconds")]);
+        for function in ["core::ptr::write", "app::work", "app::work", "tokio::run"] {
+            let frame = Frame { function: function.into(), ..Frame::default() };
+            stacks.locations.push(Location { address: 0, module: None, frames: vec![frame] });
+        }
+        stacks.stacks.push(Stack { locations: vec![0, 1, 2, 3], thread: String::new(), values: vec![1, 100] });
+        let functions = functions(&[Charged { stacks: &stacks, operations: 10.0 }]);
+        let work = functions.iter().find(|function| function.name == "app::work").unwrap();
+        assert_eq!((work.self_ns_per_op[0], work.folded_self_ns_per_op[0], work.total_ns_per_op[0]), (0.0, 10.0, 10.0));
+        let leaf = functions.iter().find(|function| function.name == "core::ptr::write").unwrap();
+        assert!(leaf.plumbing && leaf.self_ns_per_op[0] == 10.0);
+    }
+}

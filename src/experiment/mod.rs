@@ -1,0 +1,227 @@
+//! Where load and probes meet: passes, rounds in child processes, services, environment. Gives a [`Run`]; judges nothing
+//! and prints nothing: what happens meanwhile is told to the caller as [`Event`]s.
+
+mod assemble;
+mod charge;
+mod child;
+mod environment;
+mod host;
+mod latency;
+mod observe;
+mod order;
+mod plan;
+mod rows;
+mod services;
+mod validity;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::load::clock;
+use crate::record::pass::Pass;
+use crate::record::store::{Draft, Store};
+use crate::record::{Run, run_id};
+use crate::suite::Suite;
+use crate::warning::Caution;
+
+pub use child::serve as serve_round;
+pub use environment::gather as environment;
+pub use order::RoundResult;
+pub use plan::{Flavor, Plan};
+pub(crate) use plan::unknown_workload;
+
+/// Whether the program was built without optimization.
+#[must_use]
+pub fn is_debug_build() -> bool {
+    env!("PERFKIT_OPT_LEVEL") == "0"
+}
+
+/// What happens while a run is made.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A service answers.
+    Service {
+        /// `redis`, `llm`.
+        name: &'static str,
+        /// `external`, `spawned`, `embedded`, with its version.
+        what: String,
+    },
+    /// A round begins.
+    RoundBegins {
+        /// Its pass.
+        pass: Pass,
+        /// Its number within the pass, from 0.
+        round: u32,
+        /// How many rounds are done, of all passes.
+        done: u32,
+        /// How many there are, of all passes.
+        all: u32,
+    },
+    /// Operations in the round so far.
+    Progress {
+        /// Ended.
+        operations: u64,
+        /// Good ones.
+        ok: u64,
+        /// Whether the measured part has begun.
+        measuring: bool,
+    },
+    /// A round has ended well.
+    RoundEnds {
+        /// Its pass.
+        pass: Pass,
+        /// The median latency in nanoseconds, if operations were good.
+        median_ns: Option<f64>,
+    },
+    /// Something that must be seen at once.
+    Warning(String),
+}
+
+/// A signal that asks to stop; 0 while there is none. Set by a signal handler.
+pub type Interrupt = Arc<AtomicUsize>;
+
+/// A run and the folder it was gathered in; the caller adds findings and commits it.
+pub struct Recorded {
+    /// What was seen.
+    pub run: Run,
+    /// Where its files are.
+    pub draft: Draft,
+}
+
+/// Measures a workload: starts its services, runs the rounds of all passes in turn, puts the run together.
+///
+/// Must be called from a thread that lives as long as the process: services die with the thread that started them.
+///
+/// # Errors
+/// The plan cannot be run, a service is not there, the workload fails before anything is measured, all rounds of the time
+/// pass are lost, or nothing can be written.
+pub fn record(
+    suite: &Suite,
+    plan: &Plan,
+    store: &Store,
+    interrupt: &Interrupt,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Recorded> {
+    plan.load.validate()?;
+    let entry = suite.find(&plan.workload).ok_or_else(|| plan::unknown_workload(suite, &plan.workload))?;
+    let environment = environment::gather();
+    let started = clock::since_epoch();
+    let id = run_id::make(
+        i64::try_from(started.as_millis()).unwrap_or(i64::MAX),
+        environment.git_sha.as_deref(),
+        started.as_nanos() as u64 ^ u64::from(std::process::id()),
+    );
+    let draft = store.draft(&plan.workload, &id)?;
+    let services = services::start(&entry.describe(), plan, tell)?;
+    let mut rounds = Rounds::default();
+    run_rounds(plan, &services, &draft, interrupt, &mut rounds, tell)?;
+    if rounds.results.is_empty() && interrupt.load(Ordering::Acquire) == 0 {
+        return Err(rounds.nothing_measured(plan));
+    }
+    let made = assemble::Made { id, started, environment, services: services.described() };
+    let run = assemble::run(plan, made, rounds, &draft)?;
+    Ok(Recorded { run, draft })
+}
+
+/// What the rounds gave.
+#[derive(Default)]
+struct Rounds {
+    results: Vec<RoundResult>,
+    cautions: Vec<Caution>,
+    lost: u32,
+    interrupted: Option<&'static str>,
+}
+
+impl Rounds {
+    fn of(&self, pass: Pass) -> impl Iterator<Item = &RoundResult> {
+        self.results.iter().filter(move |result| result.pass == pass)
+    }
+
+    fn nothing_measured(&self, plan: &Plan) -> Error {
+        let first = self.cautions.first().map_or_else(|| "no round gave a result".to_owned(), ToString::to_string);
+        Error::Workload {
+            name: plan.workload.clone(),
+            source: first.into(),
+            hint: "every round was lost; run the workload alone with `perfkit run` and a short --duration".into(),
+        }
+    }
+}
+
+/// Rounds of a pass that may be lost in a row before the pass is given up.
+const LOST_IN_A_ROW: u32 = 2;
+
+/// Runs round after round, the passes in turn, so that what drifts meets all passes alike.
+fn run_rounds(
+    plan: &Plan,
+    services: &services::Services,
+    draft: &Draft,
+    interrupt: &Interrupt,
+    rounds: &mut Rounds,
+    tell: &mut dyn FnMut(Event),
+) -> Result<()> {
+    let all = plan.rounds * plan.passes.len() as u32;
+    let mut lost_in_a_row = [0u32; Pass::ALL.len()];
+    let mut done = 0;
+    for round in 0..plan.rounds {
+        for pass in &plan.passes {
+            if lost_in_a_row[*pass as usize] >= LOST_IN_A_ROW {
+                continue;
+            }
+            tell(Event::RoundBegins { pass: *pass, round, done, all });
+            let order = order::Order::new(plan, *pass, round, services.urls(), draft)?;
+            let outcome = host::run_round(&order, interrupt, tell)?;
+            done += 1;
+            match outcome {
+                host::Outcome::Done(result) => {
+                    lost_in_a_row[*pass as usize] = 0;
+                    tell(Event::RoundEnds { pass: *pass, median_ns: result.median_ns() });
+                    let broken = result.broken;
+                    rounds.results.push(*result);
+                    if broken {
+                        return Ok(());
+                    }
+                }
+                host::Outcome::Interrupted(signal) => {
+                    rounds.interrupted = Some(signal);
+                    let rounds_done = rounds.results.len() as u32;
+                    rounds.cautions.push(Caution::Interrupted { signal, rounds_done });
+                    return Ok(());
+                }
+                host::Outcome::Refused(error) if rounds.results.is_empty() => return Err(error.named(&plan.workload)),
+                host::Outcome::Refused(error) => {
+                    lose(rounds, *pass, round, error.message, Vec::new(), tell);
+                    lost_in_a_row[*pass as usize] += 1;
+                }
+                host::Outcome::Crashed { reason, last_lines } => {
+                    lose(rounds, *pass, round, reason, last_lines, tell);
+                    lost_in_a_row[*pass as usize] += 1;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn lose(
+    rounds: &mut Rounds,
+    pass: Pass,
+    round: u32,
+    reason: String,
+    last_lines: Vec<String>,
+    tell: &mut dyn FnMut(Event),
+) {
+    let caution = Caution::RoundLost { pass: pass.name().to_owned(), round, reason, last_lines };
+    tell(Event::Warning(caution.to_string()));
+    rounds.lost += 1;
+    rounds.cautions.push(caution);
+}
+
+/// How long a round may take before it is taken for hung.
+fn patience(order: &order::Order) -> Duration {
+    // Symbols are read and rows joined after the measured part; under dhat everything is 40 times slower.
+    let slow = if order.pass == Pass::Heap { 10 } else { 2 };
+    let planned = if order.operations.is_some() { Duration::from_secs(3600) } else { order.duration };
+    (planned + order.warmup + order.timeout) * slow + Duration::from_secs(60)
+}

@@ -1,0 +1,142 @@
+//! What is to be measured, with every setting decided.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::load::Load;
+use crate::record::pass::Pass;
+use crate::suite::Suite;
+use crate::workload::Need;
+
+/// A plan: flags over environment over `perfkit.toml` over defaults, already merged.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The workload's name.
+    pub workload: String,
+    /// Its variant; empty where it has none.
+    pub variant: String,
+    /// Every declared parameter with its value.
+    pub params: BTreeMap<String, String>,
+    /// How it is driven.
+    pub load: Load,
+    /// Rounds of each pass.
+    pub rounds: u32,
+    /// What is watched, in this order.
+    pub passes: Vec<Pass>,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// The runtime it runs on.
+    pub runtime: Flavor,
+    /// Stacks per second of CPU time in the CPU pass.
+    pub frequency_hz: u32,
+    /// Services that the user runs; may hold credentials.
+    pub service_urls: BTreeMap<Need, String>,
+    /// Timeouts of phases.
+    pub phase_timeouts: BTreeMap<String, Duration>,
+    /// The success rate below which nothing of the run is a result.
+    pub floor: f64,
+    /// The program that runs the rounds; `None`: this one.
+    pub executable: Option<PathBuf>,
+}
+
+/// The kind of tokio runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Flavor {
+    /// So many worker threads.
+    Multi(usize),
+    /// One thread for everything.
+    Current,
+}
+
+impl Default for Flavor {
+    fn default() -> Self {
+        Self::Multi(std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get))
+    }
+}
+
+impl fmt::Display for Flavor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Multi(workers) => write!(f, "multi:{workers}"),
+            Self::Current => f.write_str("current"),
+        }
+    }
+}
+
+impl FromStr for Flavor {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let wrong = || Error::usage(format!("no runtime `{text}`"), "give `current`, `multi` or `multi:N` with N from 1 to 1024");
+        match text.split_once(':') {
+            None if text == "current" => Ok(Self::Current),
+            None if text == "multi" => Ok(Self::default()),
+            Some(("multi", workers)) => {
+                let workers: usize = workers.parse().map_err(|_| wrong())?;
+                if (1..=1024).contains(&workers) { Ok(Self::Multi(workers)) } else { Err(wrong()) }
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// The error for a name that no workload has: the nearest one and the list.
+pub(crate) fn unknown_workload(suite: &Suite, name: &str) -> Error {
+    let names: Vec<&str> = suite.entries().iter().map(|entry| entry.name.as_str()).collect();
+    let hint = match nearest(name, &names) {
+        Some(near) => format!("did you mean `{near}`? there are: {}", names.join(", ")),
+        None if names.is_empty() => "this suite has no workloads".to_owned(),
+        None => format!("there are: {}", names.join(", ")),
+    };
+    Error::usage(format!("no workload `{name}`"), hint)
+}
+
+/// The name with the fewest edits, if it is near enough to be meant.
+pub(crate) fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+    let scored = names.iter().map(|known| (distance(name, known), *known));
+    scored.min().filter(|(edits, known)| *edits <= known.chars().count().max(name.chars().count()) / 2).map(|(_, known)| known)
+}
+
+/// Edits between two words: insertions, deletions, replacements (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_keys_finds_the_name_and_nonsense_does_not() {
+        assert_eq!(nearest("chta", &["chat", "noop"]), Some("chat"));
+        assert_eq!(nearest("zzzzzz", &["chat", "noop"]), None);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn runtimes_read_back_as_they_are_written() {
+        for text in ["current", "multi:3"] {
+            assert_eq!(text.parse::<Flavor>().unwrap().to_string(), text);
+        }
+        for text in ["multi:0", "multi:x", "single", ""] {
+            assert!(text.parse::<Flavor>().is_err(), "{text}");
+        }
+    }
+}

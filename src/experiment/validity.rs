@@ -1,0 +1,78 @@
+//! Whether a run's numbers are results. A run of failed operations, or one whose generator was late, is invalid whatever
+//! its latencies look like.
+
+use super::{Plan, Rounds};
+use crate::record::Status;
+use crate::record::operation::Operations;
+use crate::record::pass::Pass;
+
+/// The generator may be late by so much: beyond, the plan was not what was driven.
+const LATENESS_NS: f64 = 1e6;
+/// Achieved over planned operations below which the generator did not keep up.
+const ACHIEVED: f64 = 0.99;
+
+/// The status and why it is not `complete`.
+pub(super) fn status(plan: &Plan, rounds: &Rounds, operations: &Operations) -> (Status, Option<String>) {
+    if let Some(reason) = invalid(plan, rounds, operations) {
+        return (Status::Invalid, Some(reason));
+    }
+    if let Some(signal) = rounds.interrupted {
+        return (Status::Partial, Some(format!("interrupted by {signal}")));
+    }
+    let wanted = plan.rounds as usize * plan.passes.len();
+    if rounds.results.len() < wanted {
+        let reason = format!("{} of {wanted} rounds were measured", rounds.results.len());
+        return (Status::Partial, Some(reason));
+    }
+    (Status::Complete, None)
+}
+
+fn invalid(plan: &Plan, rounds: &Rounds, operations: &Operations) -> Option<String> {
+    let passes_with_operations = rounds.of(Pass::Time).next().is_some();
+    let counted = if passes_with_operations { operations.clone() } else { sum_all(rounds) };
+    match counted.success_rate() {
+        None => return Some("no operation was measured".to_owned()),
+        Some(rate) if rate < plan.floor => {
+            let broken = if rounds.results.iter().any(|result| result.broken) {
+                "; stopped early because most of the first operations failed"
+            } else {
+                ""
+            };
+            return Some(format!(
+                "{} of {} operations succeeded ({:.1} %), the floor is {:.1} %{broken}",
+                counted.ok,
+                counted.planned,
+                rate * 100.0,
+                plan.floor * 100.0
+            ));
+        }
+        Some(_) => {}
+    }
+    let late = |limit: f64| {
+        let lateness = rounds.of(Pass::Time).filter_map(|result| result.generator).map(|health| health.lateness_p99_ns);
+        lateness.fold(0.0, f64::max) > limit
+    };
+    if late(LATENESS_NS) {
+        return Some(
+            "invalid (generator): operations were handed over more than 1 ms late (p99); the machine is too busy for this rate"
+                .to_owned(),
+        );
+    }
+    generator_fell_behind(plan, rounds)
+}
+
+/// An open load must hand over what was planned, in the time that was planned.
+fn generator_fell_behind(plan: &Plan, rounds: &Rounds) -> Option<String> {
+    let crate::load::Model::Open { schedule } = &plan.load.model else { return None };
+    let due = schedule.mean_rate() * schedule.duration().as_secs_f64();
+    let least = rounds.of(Pass::Time).map(|result| result.operations.planned as f64).fold(f64::INFINITY, f64::min);
+    (least.is_finite() && least < due * ACHIEVED).then(|| {
+        format!("invalid (generator): only {least:.0} of {due:.0} operations of a round were handed over")
+    })
+}
+
+fn sum_all(rounds: &Rounds) -> Operations {
+    let mut sum = Operations::default();
+    rounds.results.iter().for_each(|result| sum.add(&result.operations));
+    sum
+}

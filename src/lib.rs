@@ -1,0 +1,21 @@
+//! perfkit: a profiling and regression-analysis toolkit for async Rust.
+pub mod error;
+pub mod warning;
+pub mod unit;
+pub mod workload;
+pub mod probe;
+pub mod record;
+pub mod load;
+pub mod analysis;
+pub mod experiment;
+mod cli;
+mod service;
+pub mod report;
+pub mod stats;
+mod suite;
+pub use error::{BoxError, Error, Result};
+pub use load::Load;
+pub use probe::heap::{Alloc, heap_is_tracked};
+pub use suite::{Entry, Suite};
+pub use unit::{Better, Unit};
+pub use workload::{Failure, Outcome, Work, Worker, Workload, current::OperationId};

@@ -1,0 +1,230 @@
+//! Gathers the rows of all workers on a thread of its own: counts, latencies, a histogram, and the spill to disk.
+//! Workers hand over whole batches and get empty ones back: nothing is allocated for an operation.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use hdrhistogram::Histogram;
+
+use crate::error::{Error, Result};
+use crate::record::histogram;
+use crate::record::operation::{Fate, Row};
+
+/// Rows in a batch before it is handed over.
+const BATCH: usize = 256;
+/// A batch is handed over after this time at the latest, so that the progress is alive.
+const FLUSH_NS: u64 = 100_000_000;
+/// Latencies that are kept without growing: growing would show in a heap profile.
+const RESERVED: usize = 1 << 20;
+
+/// The columns of the spilled rows, which are those of `ops.csv` behind pass and round.
+pub const COLUMNS: &str = "seq,worker,due_ns,start_ns,end_ns,outcome,busy_ns,scheduled_ns,idle_ns";
+
+/// Live counts, for progress lines.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Operations that ended.
+    pub done: AtomicU64,
+    /// Those of them that were good.
+    pub ok: AtomicU64,
+}
+
+/// What was gathered in a round.
+#[derive(Debug)]
+pub struct Collected {
+    /// Latencies of good operations, in nanoseconds, in the order they were handed over.
+    pub latencies_ns: Vec<u64>,
+    /// Ages of operations that timed out or were dropped: their latency is at least that.
+    pub censored_ns: Vec<u64>,
+    /// Latencies of good operations.
+    pub histogram: Histogram<u64>,
+    /// Start behind due, of operations that started.
+    pub lateness: Histogram<u64>,
+    /// Count, and sums in nanoseconds of busy, scheduled, idle, over operations that were watched.
+    pub watched: (u64, [u64; 3]),
+    /// Polls over the probe's threshold.
+    pub slow_polls: u64,
+    /// The sum of the latencies of good operations, in nanoseconds.
+    pub latency_sum_ns: u128,
+    /// The end of the last operation.
+    pub last_end_ns: u64,
+}
+
+/// The collecting thread.
+#[derive(Debug)]
+pub struct Collector {
+    full: SyncSender<Vec<Row>>,
+    empty: Arc<std::sync::Mutex<Receiver<Vec<Row>>>>,
+    thread: JoinHandle<(Collected, Result<()>)>,
+    counts: Arc<Counts>,
+}
+
+impl Collector {
+    /// Starts the thread; rows are spilled to `path`.
+    ///
+    /// # Errors
+    /// The file or the thread cannot be made.
+    pub fn start(path: PathBuf) -> Result<Self> {
+        let file = File::create(&path).map_err(|error| Error::write(&path, error))?;
+        let (full, batches) = sync_channel::<Vec<Row>>(1024);
+        let (give_back, empty) = sync_channel::<Vec<Row>>(1024);
+        let counts = Arc::new(Counts::default());
+        let live = Arc::clone(&counts);
+        let thread = std::thread::Builder::new()
+            .name("perfkit-collect".into())
+            .spawn(move || collect(&path, file, &batches, &give_back, &live))
+            .map_err(Error::internal)?;
+        Ok(Self { full, empty: Arc::new(std::sync::Mutex::new(empty)), thread, counts })
+    }
+
+    /// The live counts.
+    #[must_use]
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+
+    /// An end for one worker.
+    #[must_use]
+    pub fn inlet(&self) -> Inlet {
+        Inlet {
+            full: self.full.clone(),
+            empty: Arc::clone(&self.empty),
+            rows: Vec::with_capacity(BATCH),
+            flushed_ns: 0,
+        }
+    }
+
+    /// Ends the thread when all inlets are gone, and gives what it gathered.
+    ///
+    /// # Errors
+    /// The spill could not be written.
+    pub fn finish(self) -> Result<Collected> {
+        drop(self.full);
+        let (collected, spilled) =
+            self.thread.join().map_err(|_| Error::internal("the collecting thread panicked"))?;
+        spilled.map(|()| collected)
+    }
+}
+
+/// One worker's end of the collector.
+#[derive(Debug)]
+pub struct Inlet {
+    full: SyncSender<Vec<Row>>,
+    empty: Arc<std::sync::Mutex<Receiver<Vec<Row>>>>,
+    rows: Vec<Row>,
+    flushed_ns: u64,
+}
+
+impl Inlet {
+    /// Takes a row.
+    pub fn push(&mut self, row: Row) {
+        self.rows.push(row);
+        if self.rows.len() >= BATCH || row.end_ns.saturating_sub(self.flushed_ns) > FLUSH_NS {
+            self.flushed_ns = row.end_ns;
+            self.flush();
+        }
+    }
+
+    /// Hands the rows over. Where the collector is behind, they stay here and the batch grows: nothing is lost and
+    /// nothing blocks.
+    fn flush(&mut self) {
+        if self.rows.is_empty() {
+            return;
+        }
+        let next = match self.empty.try_lock().map(|empty| empty.try_recv()) {
+            Ok(Ok(batch)) => batch,
+            Ok(Err(TryRecvError::Empty | TryRecvError::Disconnected)) | Err(_) => Vec::with_capacity(BATCH),
+        };
+        let batch = std::mem::replace(&mut self.rows, next);
+        if let Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) = self.full.try_send(batch) {
+            self.rows = batch;
+        }
+    }
+}
+
+impl Drop for Inlet {
+    fn drop(&mut self) {
+        let rows = std::mem::take(&mut self.rows);
+        if !rows.is_empty() {
+            // The worker is done: waiting for the collector costs no operation anything.
+            let _ = self.full.send(rows);
+        }
+    }
+}
+
+/// The thread's loop.
+fn collect(
+    path: &Path,
+    file: File,
+    batches: &Receiver<Vec<Row>>,
+    give_back: &SyncSender<Vec<Row>>,
+    live: &Counts,
+) -> (Collected, Result<()>) {
+    let mut out = BufWriter::with_capacity(1 << 16, file);
+    let mut spilled = writeln!(out, "{COLUMNS}");
+    let mut collected = Collected {
+        latencies_ns: Vec::with_capacity(RESERVED),
+        censored_ns: Vec::new(),
+        histogram: histogram::latencies(),
+        lateness: histogram::latencies(),
+        watched: (0, [0; 3]),
+        slow_polls: 0,
+        latency_sum_ns: 0,
+        last_end_ns: 0,
+    };
+    while let Ok(mut batch) = batches.recv() {
+        let mut ok = 0;
+        for row in &batch {
+            ok += u64::from(row.fate == Fate::Ok);
+            collected.add(row);
+            if spilled.is_ok() {
+                spilled = write_row(&mut out, row);
+            }
+        }
+        live.done.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        live.ok.fetch_add(ok, Ordering::Relaxed);
+        batch.clear();
+        let _ = give_back.try_send(batch);
+    }
+    let spilled = spilled.and_then(|()| out.flush()).map_err(|error| Error::write(path, error));
+    (collected, spilled)
+}
+
+impl Collected {
+    fn add(&mut self, row: &Row) {
+        let latency = row.latency_ns();
+        self.last_end_ns = self.last_end_ns.max(row.end_ns);
+        match row.fate {
+            Fate::Ok => {
+                self.latencies_ns.push(latency);
+                self.latency_sum_ns += u128::from(latency);
+                self.histogram.saturating_record(latency);
+            }
+            Fate::TimedOut | Fate::Dropped => self.censored_ns.push(latency),
+            Fate::Failed => {}
+        }
+        if row.fate != Fate::Dropped {
+            self.lateness.saturating_record(row.lateness_ns());
+        }
+        if let Some(parts) = row.parts {
+            self.watched.0 += 1;
+            for (sum, part) in self.watched.1.iter_mut().zip([parts.busy_ns, parts.scheduled_ns, parts.idle_ns]) {
+                *sum += part;
+            }
+            self.slow_polls += u64::from(parts.slow_polls);
+        }
+    }
+}
+
+fn write_row(out: &mut impl Write, row: &Row) -> std::io::Result<()> {
+    write!(out, "{},{},{},{},{},{},", row.seq, row.worker, row.due_ns, row.start_ns, row.end_ns, row.fate.name())?;
+    match row.parts {
+        Some(parts) => writeln!(out, "{},{},{}", parts.busy_ns, parts.scheduled_ns, parts.idle_ns),
+        None => writeln!(out, ",,"),
+    }
+}

@@ -1,0 +1,316 @@
+//! One round: preflight, warm-up, the measured part between two hooks, tear-down. Starts no probe itself.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use tokio::sync::{Notify, watch};
+
+use super::clock::{self, Instant};
+use super::collect::{Collected, Collector, Counts};
+use super::lane::{Driven, Lane, Turns};
+use super::{Load, Model, closed, open};
+use crate::error::{Error, Result};
+use crate::record::operation::{Operations, Parts};
+use crate::workload::current::OperationId;
+use crate::workload::{Context, Failure, Worker};
+
+/// Validated operations before the load.
+const PREFLIGHT: u64 = 3;
+
+/// Watches operations while they are driven. Implemented where load and probes meet.
+pub trait Observer: Send + Sync {
+    /// Wraps a worker's whole task.
+    fn worker(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// Drives one operation to its end and says where its time went.
+    fn operation<'a>(
+        &'a self,
+        id: OperationId,
+        operation: Pin<&'a mut (dyn Future<Output = ()> + Send + 'a)>,
+    ) -> Pin<Box<dyn Future<Output = Parts> + Send + 'a>>;
+}
+
+/// Where a round is, for progress lines.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Live counts.
+    pub counts: Arc<Counts>,
+    /// Whether the measured part has begun.
+    pub measuring: Arc<AtomicBool>,
+}
+
+/// What a round is made of.
+pub struct Round {
+    /// The workload.
+    pub workload: Arc<dyn Driven>,
+    /// What its workers are told.
+    pub context: Arc<Context>,
+    /// How it is driven.
+    pub load: Load,
+    /// What watches the operations; `None` in passes where watching would show.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// Where the rows are spilled to.
+    pub rows: PathBuf,
+}
+
+/// What was measured in a round.
+#[derive(Debug)]
+pub struct Measured {
+    /// What became of the operations.
+    pub operations: Operations,
+    /// Latencies and sums.
+    pub collected: Collected,
+    /// From the start of the measured part to the end of its last operation.
+    pub elapsed: Duration,
+    /// Due to dispatch: how late the generator itself was. `None` for a closed load.
+    pub dispatch: Option<Histogram<u64>>,
+    /// The most operations that were in flight at once.
+    pub workers: u32,
+    /// Whether the breaker ended it: more than half of the first operations failed.
+    pub broken: bool,
+    /// Teardowns that failed.
+    pub teardown_errors: Vec<String>,
+}
+
+/// What all workers of a round share.
+pub(super) struct Shared {
+    pub(super) context: Arc<Context>,
+    pub(super) timeout: Duration,
+    pub(super) observer: Option<Arc<dyn Observer>>,
+    pub(super) stage: watch::Receiver<Stage>,
+    pub(super) stop: AtomicBool,
+    pub(super) breaker: closed::Breaker,
+    pub(super) failures: Mutex<Operations>,
+    pub(super) teardown_errors: Mutex<Vec<String>>,
+    pub(super) setup_error: Mutex<Option<Failure>>,
+    /// Workers that have not yet ended the stage.
+    active: AtomicU64,
+    ended: Notify,
+}
+
+/// What the workers are to do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Stage {
+    WarmUp,
+    Measure { since: Instant },
+    Stop,
+}
+
+impl Shared {
+    pub(super) fn enter(&self) {
+        self.active.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn leave(&self) {
+        if self.active.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.ended.notify_one();
+        }
+    }
+
+    async fn all_left(&self) {
+        while self.active.load(Ordering::Acquire) > 0 {
+            self.ended.notified().await;
+        }
+    }
+
+    /// The first worker that could not be set up ends the round.
+    pub(super) fn fail_setup(&self, failure: Failure) {
+        self.stop.store(true, Ordering::Release);
+        if let Ok(mut first) = self.setup_error.lock() {
+            first.get_or_insert(failure);
+        }
+    }
+}
+
+/// Drives one round. `start` is called when all workers are warm and wait; `stop` when the last operation has ended and
+/// before anything is torn down.
+///
+/// # Errors
+/// The preflight failed, a worker could not be set up, a hook failed, or the rows could not be written.
+pub async fn drive(
+    round: Round,
+    progress: impl FnOnce(Progress),
+    start: impl FnOnce() -> Result<()>,
+    stop: impl FnOnce() -> Result<()>,
+) -> Result<Measured> {
+    preflight(&round).await?;
+    let (stage, stages) = watch::channel(Stage::WarmUp);
+    let shared = Arc::new(Shared {
+        context: Arc::clone(&round.context),
+        timeout: round.load.timeout,
+        observer: round.observer.clone(),
+        stage: stages,
+        stop: AtomicBool::new(false),
+        breaker: closed::Breaker::default(),
+        failures: Mutex::new(Operations::default()),
+        teardown_errors: Mutex::new(Vec::new()),
+        setup_error: Mutex::new(None),
+        active: AtomicU64::new(0),
+        ended: Notify::new(),
+    });
+    let collector = Collector::start(round.rows.clone())?;
+    let live = Progress { counts: collector.counts(), measuring: Arc::default() };
+    progress(live.clone());
+    let crew = Crew::new(round.workload, Arc::clone(&shared), collector);
+    let mut source = Source::new(&round.load, &crew);
+
+    source.warm_up(&crew).await?;
+    shared.all_left().await;
+    take_setup_error(&shared)?;
+    start()?;
+    live.measuring.store(true, Ordering::Release);
+    let since = clock::now();
+    shared.active.store(u64::from(crew.size()), Ordering::Release);
+    stage.send_replace(Stage::Measure { since });
+    let dispatch = source.measure(&crew, since).await?;
+    shared.all_left().await;
+    stop()?;
+    stage.send_replace(Stage::Stop);
+    let (collector, workers) = crew.dismiss().await;
+    finish(&shared, collector, dispatch, workers, source.planned())
+}
+
+/// Puts together what was measured.
+fn finish(
+    shared: &Shared,
+    collector: Collector,
+    dispatch: Option<Histogram<u64>>,
+    workers: u32,
+    planned: Option<u64>,
+) -> Result<Measured> {
+    take_setup_error(shared)?;
+    let collected = collector.finish()?;
+    let mut operations = lock(&shared.failures).clone();
+    operations.ok = collected.latencies_ns.len() as u64;
+    let ended = operations.ok + operations.failed + operations.timed_out + operations.dropped;
+    // Operations that the breaker kept from starting were planned all the same.
+    operations.planned = planned.unwrap_or(ended).max(ended);
+    operations.by_error.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.kind.cmp(&b.kind)));
+    Ok(Measured {
+        elapsed: Duration::from_nanos(collected.last_end_ns),
+        operations,
+        collected,
+        dispatch,
+        workers,
+        broken: shared.breaker.tripped(),
+        teardown_errors: lock(&shared.teardown_errors).clone(),
+    })
+}
+
+/// The kinds of load, as a source of turns.
+enum Source {
+    Closed(closed::Closed),
+    Open(open::Open),
+}
+
+impl Source {
+    fn new(load: &Load, crew: &Crew) -> Self {
+        match &load.model {
+            Model::Closed { users } => Self::Closed(closed::Closed::new(load, *users)),
+            Model::Open { schedule } => Self::Open(open::Open::new(load, schedule, crew)),
+        }
+    }
+
+    async fn warm_up(&mut self, crew: &Crew) -> Result<()> {
+        match self {
+            Self::Closed(closed) => {
+                closed.hire(crew);
+                Ok(())
+            }
+            Self::Open(open) => open.warm_up(crew).await,
+        }
+    }
+
+    async fn measure(&mut self, crew: &Crew, since: Instant) -> Result<Option<Histogram<u64>>> {
+        match self {
+            Self::Closed(_) => Ok(None),
+            Self::Open(open) => open.measure(crew, since).await.map(Some),
+        }
+    }
+
+    fn planned(&self) -> Option<u64> {
+        match self {
+            Self::Closed(closed) => closed.planned(),
+            Self::Open(open) => Some(open.planned()),
+        }
+    }
+}
+
+/// The workers of a round: hired as they are needed, dismissed together.
+pub(super) struct Crew {
+    workload: Arc<dyn Driven>,
+    pub(super) shared: Arc<Shared>,
+    collector: Collector,
+    tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
+}
+
+impl Crew {
+    fn new(workload: Arc<dyn Driven>, shared: Arc<Shared>, collector: Collector) -> Self {
+        Self { workload, shared, collector, tasks: Mutex::new(Vec::new()) }
+    }
+
+    /// One more worker, which counts for the stage that is on.
+    pub(super) fn hire(&self, turns: Turns) {
+        let mut tasks = lock(&self.tasks);
+        self.shared.enter();
+        let worker = Worker::new(tasks.len() as u32, Arc::clone(&self.shared.context));
+        let lane = Lane::new(worker, turns, Arc::clone(&self.shared), self.collector.inlet());
+        let task = Arc::clone(&self.workload).work(lane);
+        let task = match &self.shared.observer {
+            Some(observer) => observer.worker(task),
+            None => task,
+        };
+        tasks.push(tokio::spawn(task));
+    }
+
+    pub(super) fn size(&self) -> u32 {
+        lock(&self.tasks).len() as u32
+    }
+
+    pub(super) fn inlet(&self) -> super::collect::Inlet {
+        self.collector.inlet()
+    }
+
+    async fn dismiss(self) -> (Collector, u32) {
+        let tasks = std::mem::take(&mut *lock(&self.tasks));
+        let workers = tasks.len() as u32;
+        for task in tasks {
+            // A worker catches its own panics; what is left is a cancelled task, which lost nothing.
+            let _ = task.await;
+        }
+        (self.collector, workers)
+    }
+}
+
+/// Three operations of one worker before any load: if one fails, nothing else is tried.
+async fn preflight(round: &Round) -> Result<()> {
+    let worker = Worker::new(0, Arc::clone(&round.context));
+    let failed = |failure: Failure| Error::Workload {
+        name: String::new(),
+        source: format!("preflight: {}: {failure}", failure.kind()).into(),
+        hint: "an operation fails before there is any load: mend that first, or check the services it talks to".into(),
+    };
+    let work = Arc::clone(&round.workload).preflight(worker, PREFLIGHT, round.load.timeout);
+    work.await.map_err(failed)
+}
+
+fn take_setup_error(shared: &Shared) -> Result<()> {
+    match lock(&shared.setup_error).take() {
+        None => Ok(()),
+        Some(failure) => Err(Error::Workload {
+            name: String::new(),
+            source: format!("a worker could not be set up: {failure}").into(),
+            hint: "nothing was measured; mend the set-up or check the services it talks to".into(),
+        }),
+    }
+}
+
+/// Locks; a panic of another holder changes nothing about plain data.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,241 @@
+//! One worker's loop, erased once per worker: an operation is built, timed and dropped on the worker's own stack.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::clock::{self, Instant};
+use super::closed::ClosedTurns;
+use super::collect::Inlet;
+use super::drive::{Shared, Stage, lock};
+use super::open::OpenTurns;
+use crate::record::operation::{Fate, Parts, Row};
+use crate::workload::current::OperationId;
+use crate::workload::{Description, Failure, Work, Worker, Workload};
+
+type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A workload of any type, as the driver sees it.
+pub trait Driven: Send + Sync {
+    /// What it declares.
+    fn describe(&self) -> Description;
+
+    #[doc(hidden)]
+    fn work(self: Arc<Self>, lane: Lane) -> Task<()>;
+
+    #[doc(hidden)]
+    fn preflight(self: Arc<Self>, worker: Worker, count: u64, timeout: Duration) -> Task<Result<(), Failure>>;
+}
+
+impl<W: Workload> Driven for W {
+    fn describe(&self) -> Description {
+        Workload::describe(self)
+    }
+
+    fn work(self: Arc<Self>, lane: Lane) -> Task<()> {
+        Box::pin(async move { lane.run(&*self).await })
+    }
+
+    fn preflight(self: Arc<Self>, worker: Worker, count: u64, timeout: Duration) -> Task<Result<(), Failure>> {
+        Box::pin(async move {
+            let mut state = self.setup(worker).await.map_err(Failure::from_error)?;
+            for _ in 0..count {
+                attempt(&*self, &mut state, clock::now() + timeout, timeout).await.0?;
+            }
+            self.teardown(state).await.map_err(Failure::from_error)
+        })
+    }
+}
+
+/// Where a worker's turns come from.
+pub(super) enum Turns {
+    Closed(ClosedTurns),
+    Open(OpenTurns),
+}
+
+/// One operation to be done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    pub(super) seq: u64,
+    /// When it is due; `None`: now.
+    pub(super) due: Option<Instant>,
+}
+
+/// One worker.
+pub struct Lane {
+    worker: Worker,
+    turns: Turns,
+    shared: Arc<Shared>,
+    inlet: Inlet,
+}
+
+impl Lane {
+    pub(super) fn new(worker: Worker, turns: Turns, shared: Arc<Shared>, inlet: Inlet) -> Self {
+        Self { worker, turns, shared, inlet }
+    }
+
+    /// Follows the stages of the round to their end.
+    async fn run<W: Workload>(mut self, workload: &W) {
+        let mut state = match workload.setup(self.worker.clone()).await {
+            Ok(state) => Some(state),
+            Err(error) => {
+                self.shared.fail_setup(Failure::from_error(error));
+                None
+            }
+        };
+        let mut stages = self.shared.stage.clone();
+        loop {
+            let stage = *stages.borrow_and_update();
+            if stage == Stage::Stop {
+                break;
+            }
+            while let Some(kept) = state.take() {
+                match self.next(stage).await {
+                    Some(turn) => state = self.one(workload, kept, stage, turn).await,
+                    None => {
+                        state = Some(kept);
+                        break;
+                    }
+                }
+            }
+            self.shared.leave();
+            if stages.changed().await.is_err() {
+                break;
+            }
+        }
+        if let Some(state) = state {
+            if let Err(error) = workload.teardown(state).await {
+                lock(&self.shared.teardown_errors).push(error.to_string());
+            }
+        }
+    }
+
+    async fn next(&mut self, stage: Stage) -> Option<Turn> {
+        if self.shared.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        match &mut self.turns {
+            Turns::Closed(turns) => turns.next(stage),
+            Turns::Open(turns) => turns.next(stage).await,
+        }
+    }
+
+    /// One operation; gives the state back, a new one after a panic, or none where that cannot be made.
+    async fn one<W: Workload>(&mut self, workload: &W, mut state: W::State, stage: Stage, turn: Turn) -> Option<W::State> {
+        let start = clock::now();
+        let observer = self.shared.observer.as_ref().filter(|_| matches!(stage, Stage::Measure { .. }));
+        let deadline = start + self.shared.timeout;
+        let (result, parts) = match observer {
+            None => (attempt(workload, &mut state, deadline, self.shared.timeout).await, None),
+            Some(observer) => {
+                let id = OperationId(turn.seq);
+                let mut result = None;
+                let parts = {
+                    let mut operation = pin!(attempt(workload, &mut state, deadline, self.shared.timeout));
+                    let slot = &mut result;
+                    // The current operation is set for each poll: the task may move between threads in between.
+                    let scoped = pin!(std::future::poll_fn(move |cx| {
+                        id.scope(|| operation.as_mut().poll(cx)).map(|output| *slot = Some(output))
+                    }));
+                    observer.operation(id, scoped).await
+                };
+                let lost = || (Err(Failure::new("internal", "the observer dropped the operation")), Survival::Keep);
+                (result.unwrap_or_else(lost), Some(parts))
+            }
+        };
+        let end = clock::now();
+        let (result, survival) = result;
+        if let Stage::Measure { since } = stage {
+            self.record(since, turn, (start, end), result, parts);
+        }
+        match survival {
+            Survival::Keep => Some(state),
+            Survival::Replace => match workload.setup(self.worker.clone()).await {
+                Ok(state) => Some(state),
+                Err(error) => {
+                    self.shared.fail_setup(Failure::from_error(error));
+                    None
+                }
+            },
+        }
+    }
+
+    fn record(
+        &mut self,
+        since: Instant,
+        turn: Turn,
+        (start, end): (Instant, Instant),
+        result: Result<Work, Failure>,
+        parts: Option<Parts>,
+    ) {
+        let fate = match &result {
+            Ok(_) => Fate::Ok,
+            Err(failure) if failure.timed_out() => Fate::TimedOut,
+            Err(_) => Fate::Failed,
+        };
+        if let Err(failure) = result {
+            let mut failures = lock(&self.shared.failures);
+            failures.count_error(failure.kind(), &failure.to_string());
+            if fate == Fate::TimedOut {
+                failures.timed_out += 1;
+            } else {
+                failures.failed += 1;
+            }
+        }
+        if self.shared.breaker.count(fate) {
+            self.shared.stop.store(true, Ordering::Release);
+        }
+        self.inlet.push(Row {
+            seq: turn.seq,
+            worker: self.worker.index(),
+            due_ns: clock::ns_between(since, turn.due.unwrap_or(start)),
+            start_ns: clock::ns_between(since, start),
+            end_ns: clock::ns_between(since, end),
+            fate,
+            parts,
+        });
+    }
+}
+
+/// Whether a worker's state can be used again.
+enum Survival {
+    Keep,
+    /// The operation panicked or was stopped half-way: its state may be half-changed.
+    Replace,
+}
+
+/// One operation with its timeout; a panic is a failure of this operation only.
+async fn attempt<W: Workload>(
+    workload: &W,
+    state: &mut W::State,
+    deadline: Instant,
+    limit: Duration,
+) -> (Result<Work, Failure>, Survival) {
+    let guarded = {
+        let mut operation = pin!(workload.operation(state));
+        let caught = std::future::poll_fn(move |cx| {
+            // Unwind safety: after a panic neither the future nor the state is used again.
+            match std::panic::catch_unwind(AssertUnwindSafe(|| operation.as_mut().poll(cx))) {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(result)) => Poll::Ready(Ok(result)),
+                Err(panic) => Poll::Ready(Err(panic_message(&*panic))),
+            }
+        });
+        tokio::time::timeout_at(deadline, caught).await
+    };
+    match guarded {
+        Ok(Ok(Ok(work))) => (Ok(work), Survival::Keep),
+        Ok(Ok(Err(error))) => (Err(Failure::from_error(error)), Survival::Keep),
+        Ok(Err(message)) => (Err(Failure::new("panic", message)), Survival::Replace),
+        Err(_) => (Err(Failure::timeout(limit)), Survival::Replace),
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())
+}

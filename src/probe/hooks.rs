@@ -1,0 +1,46 @@
+//! What probes ask of the runtime before it is built. tokio takes one function for each event; here they are collected,
+//! so that probes need not know each other.
+
+use tokio::runtime::Builder;
+
+/// A runtime in the making.
+pub struct Hooks {
+    builder: Builder,
+    #[cfg(tokio_unstable)]
+    before_poll: Vec<fn(&tokio::runtime::TaskMeta<'_>)>,
+}
+
+impl Hooks {
+    /// Hooks into the runtime that `builder` will build.
+    #[must_use]
+    pub fn new(builder: Builder) -> Self {
+        Self {
+            builder,
+            #[cfg(tokio_unstable)]
+            before_poll: Vec::new(),
+        }
+    }
+
+    /// The builder, for settings that only one probe makes.
+    pub fn builder(&mut self) -> &mut Builder {
+        &mut self.builder
+    }
+
+    /// Calls `hook` before each poll of a task.
+    #[cfg(tokio_unstable)]
+    pub fn before_poll(&mut self, hook: fn(&tokio::runtime::TaskMeta<'_>)) {
+        self.before_poll.push(hook);
+    }
+
+    /// The builder with all hooks in it.
+    #[must_use]
+    #[cfg_attr(not(tokio_unstable), allow(unused_mut))]
+    pub fn into_builder(mut self) -> Builder {
+        #[cfg(tokio_unstable)]
+        if !self.before_poll.is_empty() {
+            let hooks = self.before_poll;
+            self.builder.on_before_task_poll(move |task| hooks.iter().for_each(|hook| hook(task)));
+        }
+        self.builder
+    }
+}

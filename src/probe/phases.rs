@@ -1,0 +1,321 @@
+//! Phases: `tracing` spans, each split into busy (entered), scheduled (its task was ready but not polled) and idle. A
+//! span joins its operation through its parent, the operation polled on this thread, or a field `traceparent`.
+//! Events are not looked at, and spans of the runtime and of HTTP libraries are left out.
+
+use std::cell::{Cell, OnceCell};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
+use tracing::subscriber::Interest;
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::{LookupSpan, Registry};
+
+use super::hooks::Hooks;
+use super::{Probe, Running, Settings};
+use crate::error::{Error, Result};
+use crate::record::pass::Pass;
+use crate::record::reading::Spans;
+use crate::record::{Phase, Reading};
+use crate::warning::Caution;
+
+/// The probe `phases`.
+pub struct Phases;
+
+/// Crates whose spans say how a request is carried, not what the program does.
+const LEFT_OUT: &[&str] = &["h2", "hyper", "hyper_util", "tower", "tower_http", "tokio", "mio", "rustls", "want"];
+/// Times of single operations that one round keeps; phases beyond are still counted in the sums.
+const MOST_TIMES: usize = 4_000_000;
+
+static ACTIVE: AtomicBool = AtomicBool::new(false);
+static LOCALS: Mutex<Vec<Arc<Mutex<Local>>>> = Mutex::new(Vec::new());
+static NAMES: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+static KEPT: AtomicUsize = AtomicUsize::new(0);
+static RESOLVE: OnceLock<fn(&str) -> Option<u64>> = OnceLock::new();
+
+thread_local! {
+    static LOCAL: OnceCell<Arc<Mutex<Local>>> = const { OnceCell::new() };
+    static OPERATION: Cell<Option<u64>> = const { Cell::new(None) };
+    /// The delay from wake to this poll, and a number that differs between polls on this thread.
+    static POLL: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+}
+
+/// What one thread has seen; another thread reads it only at the end.
+#[derive(Default)]
+struct Local {
+    sums: Vec<Sum>,
+    times: Vec<(u64, u16, u64)>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    count: u64,
+    total_ns: u64,
+    busy_ns: u64,
+    scheduled_ns: u64,
+    max_ns: u64,
+}
+
+/// Sets how the operation is read out of a `traceparent`; the load knows how it was written.
+pub fn resolve_traceparent(resolve: fn(&str) -> Option<u64>) {
+    let _ = RESOLVE.set(resolve);
+}
+
+/// Runs `poll` with this operation's number for the spans that open in it.
+pub fn in_operation<T>(operation: u64, poll: impl FnOnce() -> T) -> T {
+    struct Restore(Option<u64>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            OPERATION.set(self.0);
+        }
+    }
+    let _restore = Restore(OPERATION.replace(Some(operation)));
+    poll()
+}
+
+impl Probe for Phases {
+    fn name(&self) -> &'static str {
+        "phases"
+    }
+
+    fn about(&self) -> &'static str {
+        "tracing spans, each split into busy, scheduled and idle"
+    }
+
+    fn passes(&self) -> &'static [Pass] {
+        &[Pass::Time]
+    }
+
+    fn prepare(&self, hooks: &mut Hooks) -> Result<()> {
+        #[cfg(tokio_unstable)]
+        hooks.before_poll(|task| {
+            let delay = task.schedule_latency().map_or(0, nanoseconds);
+            POLL.with(|poll| poll.set((delay, poll.get().1.wrapping_add(1))));
+        });
+        #[cfg(not(tokio_unstable))]
+        let _ = hooks;
+        let taken = |error| Error::probe("phases", error, "the program sets a tracing subscriber of its own before perfkit runs");
+        tracing::subscriber::set_global_default(Registry::default().with(PhaseLayer)).map_err(|error| taken(error.to_string()))
+    }
+
+    fn start(&self, _settings: &Settings) -> Result<Box<dyn Running>> {
+        ACTIVE.store(true, Ordering::Release);
+        Ok(Box::new(Watching))
+    }
+}
+
+struct Watching;
+
+impl Running for Watching {
+    fn stop(self: Box<Self>) -> Result<Reading> {
+        ACTIVE.store(false, Ordering::Release);
+        let names = lock(&NAMES).clone();
+        let mut sums = vec![Sum::default(); names.len()];
+        let mut times = Vec::new();
+        for local in lock(&LOCALS).iter() {
+            let mut local = lock(local);
+            for (sum, part) in sums.iter_mut().zip(&local.sums) {
+                sum.add(part);
+            }
+            times.append(&mut local.times);
+        }
+        let mut reading = Reading::of("phases");
+        let seen = names.iter().zip(&sums).filter(|(_, sum)| sum.count > 0);
+        reading.phases = seen.map(|(name, sum)| sum.phase(name)).collect();
+        if KEPT.load(Ordering::Relaxed) >= MOST_TIMES {
+            let reason = format!("ops.csv has the phases of the first {MOST_TIMES} spans only; the sums have all");
+            reading.warnings.push(Caution::ProbeDegraded { probe: "phases", reason }.into());
+        }
+        #[cfg(not(tokio_unstable))]
+        reading.warnings.push(Caution::NoTokioUnstable { absent: "the scheduled part of phases" }.into());
+        reading.fact("spans", sums.iter().map(|sum| sum.count).sum::<u64>());
+        reading.spans = Spans { names: names.iter().map(|name| (*name).to_owned()).collect(), times };
+        Ok(reading)
+    }
+}
+
+impl Sum {
+    fn add(&mut self, other: &Sum) {
+        self.count += other.count;
+        self.total_ns += other.total_ns;
+        self.busy_ns += other.busy_ns;
+        self.scheduled_ns += other.scheduled_ns;
+        self.max_ns = self.max_ns.max(other.max_ns);
+    }
+
+    fn phase(&self, name: &str) -> Phase {
+        let mean = |total: u64| total as f64 / self.count.max(1) as f64;
+        let known = cfg!(tokio_unstable);
+        let scheduled = if known { self.scheduled_ns.min(self.total_ns.saturating_sub(self.busy_ns)) } else { 0 };
+        Phase {
+            name: name.to_owned(),
+            count: self.count,
+            mean_ns: mean(self.total_ns),
+            busy_ns: mean(self.busy_ns),
+            scheduled_ns: known.then(|| mean(scheduled)),
+            idle_ns: mean(self.total_ns.saturating_sub(self.busy_ns).saturating_sub(scheduled)),
+            share: None,
+            max_ns: self.max_ns as f64,
+        }
+    }
+}
+
+/// What is kept with an open span.
+struct Open {
+    name: u16,
+    operation: Option<u64>,
+    opened: Instant,
+    entered: Option<Instant>,
+    busy_ns: u64,
+    scheduled_ns: u64,
+    /// The poll it was last entered in: a delay counts once for each poll.
+    poll: u64,
+    /// Entered before: only then was it waiting when its task was woken.
+    resumed: bool,
+}
+
+struct PhaseLayer;
+
+impl<S> Layer<S> for PhaseLayer
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.takes(metadata) { Interest::always() } else { Interest::never() }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, _context: Context<'_, S>) -> bool {
+        self.takes(metadata)
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if !ACTIVE.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(span) = context.span(id) else { return };
+        let from_parent = || span.parent().and_then(|parent| parent.extensions().get::<Open>().and_then(|open| open.operation));
+        let operation = from_field(attributes).or_else(from_parent).or_else(|| OPERATION.get());
+        span.extensions_mut().insert(Open {
+            name: index_of(attributes.metadata().name()),
+            operation,
+            opened: Instant::now(),
+            entered: None,
+            busy_ns: 0,
+            scheduled_ns: 0,
+            poll: 0,
+            resumed: false,
+        });
+    }
+
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let mut extensions = span.extensions_mut();
+        let Some(open) = extensions.get_mut::<Open>() else { return };
+        let (delay_ns, poll) = POLL.get();
+        if open.resumed && open.poll != poll {
+            open.scheduled_ns += delay_ns;
+        }
+        open.poll = poll;
+        open.resumed = true;
+        open.entered = Some(Instant::now());
+    }
+
+    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let mut extensions = span.extensions_mut();
+        let Some(open) = extensions.get_mut::<Open>() else { return };
+        if let Some(entered) = open.entered.take() {
+            open.busy_ns += nanoseconds(entered.elapsed());
+        }
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        if !ACTIVE.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(span) = context.span(&id) else { return };
+        let Some(open) = span.extensions_mut().remove::<Open>() else { return };
+        let total_ns = nanoseconds(open.opened.elapsed());
+        LOCAL.with(|local| {
+            let mut local = lock(local.get_or_init(new_local));
+            let index = usize::from(open.name);
+            if local.sums.len() <= index {
+                local.sums.resize(index + 1, Sum::default());
+            }
+            local.sums[index].add(&Sum {
+                count: 1,
+                total_ns,
+                busy_ns: open.busy_ns,
+                scheduled_ns: open.scheduled_ns,
+                max_ns: total_ns,
+            });
+            if let Some(operation) = open.operation {
+                if KEPT.fetch_add(1, Ordering::Relaxed) < MOST_TIMES {
+                    local.times.push((operation, open.name, total_ns));
+                }
+            }
+        });
+    }
+}
+
+impl PhaseLayer {
+    fn takes(&self, metadata: &Metadata<'_>) -> bool {
+        let first = metadata.target().split("::").next().unwrap_or_default();
+        metadata.is_span() && !LEFT_OUT.contains(&first)
+    }
+}
+
+fn new_local() -> Arc<Mutex<Local>> {
+    let local = Arc::new(Mutex::new(Local::default()));
+    lock(&LOCALS).push(Arc::clone(&local));
+    local
+}
+
+/// The index of a span's name. Few names, each looked up once per span: a scan by address is quick.
+fn index_of(name: &'static str) -> u16 {
+    let mut names = lock(&NAMES);
+    let same = |known: &&'static str| std::ptr::eq(*known, name) || **known == *name;
+    let index = names.iter().position(same).unwrap_or_else(|| {
+        names.push(name);
+        names.len() - 1
+    });
+    u16::try_from(index).unwrap_or(u16::MAX)
+}
+
+/// The operation that a span's field `traceparent` names.
+fn from_field(attributes: &Attributes<'_>) -> Option<u64> {
+    attributes.metadata().fields().field("traceparent")?;
+    let mut reader = Reader { operation: None };
+    attributes.record(&mut reader);
+    reader.operation
+}
+
+struct Reader {
+    operation: Option<u64>,
+}
+
+impl Visit for Reader {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "traceparent" {
+            self.operation = RESOLVE.get().and_then(|resolve| resolve(value));
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "traceparent" {
+            self.record_str(field, &format!("{value:?}"));
+        }
+    }
+}
+
+fn nanoseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

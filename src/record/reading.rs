@@ -1,0 +1,82 @@
+//! What a probe gives back after a round: metrics, series, histograms, weighted stacks. A probe has no fifth shape, so
+//! record, analysis and report know shapes, not probes.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::phase::Phase;
+use super::series::Series;
+use super::stacks::Stacks;
+use crate::unit::{Better, Unit};
+use crate::warning::Warning;
+
+/// One round's reading of one probe.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Reading {
+    /// The probe's name.
+    pub probe: String,
+    /// Single values of this round.
+    pub metrics: Vec<RoundValue>,
+    /// Values over time.
+    pub series: Vec<Series>,
+    /// Counts by name with their durations.
+    pub phases: Vec<Phase>,
+    /// Weighted call stacks, with what they are of: `cpu`, `heap`.
+    pub stacks: Vec<(String, Stacks)>,
+    /// Facts about the probe's own work.
+    pub detail: Map<String, Value>,
+    /// What it lost.
+    pub warnings: Vec<Warning>,
+    /// Phases of single operations, for the columns of `ops.csv`; they never leave the process.
+    #[serde(skip)]
+    pub spans: Spans,
+}
+
+/// Which operation spent how long in which phase.
+#[derive(Clone, Debug, Default)]
+pub struct Spans {
+    /// The phases' names.
+    pub names: Vec<String>,
+    /// Operation, index of the phase, nanoseconds.
+    pub times: Vec<(u64, u16, u64)>,
+}
+
+/// One value of one round, with what it means.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoundValue {
+    /// The metric's name.
+    pub name: String,
+    /// Its unit.
+    pub unit: Unit,
+    /// Which way is better.
+    pub better: Better,
+    /// The value of this round; `None` where it could not be said.
+    pub value: Option<f64>,
+    /// Whether it has yet to be divided by the good operations of the round: probes do not know the load.
+    pub per_operation: bool,
+}
+
+impl Reading {
+    /// An empty reading of a probe.
+    #[must_use]
+    pub fn of(probe: &str) -> Self {
+        Self { probe: probe.to_owned(), ..Self::default() }
+    }
+
+    /// Adds a value.
+    pub fn metric(&mut self, name: &str, unit: Unit, better: Better, value: f64) {
+        let value = value.is_finite().then_some(value);
+        self.metrics.push(RoundValue { name: name.to_owned(), unit, better, value, per_operation: false });
+    }
+
+    /// Adds a total that is to be shown for one operation.
+    pub fn per_operation(&mut self, name: &str, unit: Unit, better: Better, total: f64) {
+        let value = total.is_finite().then_some(total);
+        self.metrics.push(RoundValue { name: name.to_owned(), unit, better, value, per_operation: true });
+    }
+
+    /// Adds a fact about the probe's own work.
+    pub fn fact(&mut self, name: &str, value: impl Into<Value>) {
+        self.detail.insert(name.to_owned(), value.into());
+    }
+}

@@ -1,0 +1,107 @@
+//! What must be shown but stops nothing. Warnings are data: they travel in a run, and the words exist only here.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One warning, as it stands in `run.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Warning {
+    /// What kind of warning: stable, for programs.
+    pub code: String,
+    /// What it says, for people.
+    pub message: String,
+}
+
+/// Every warning that perfkit gives, with the facts it is about.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Caution {
+    /// A child process that ran a round ended without a result.
+    RoundLost { pass: String, round: u32, reason: String, last_lines: Vec<String> },
+    /// The run was interrupted; what was measured is kept.
+    Interrupted { signal: &'static str, rounds_done: u32 },
+    /// Too few rounds for an interval.
+    FewRounds { pass: String, rounds: usize, needed: usize },
+    /// A percentile falls among operations that never finished.
+    Censored { metric: String },
+    /// Too few operations in a round for a percentile.
+    FewOperations { metric: String, operations: u64, needed: u64 },
+    /// `track_heap!` is missing in the program.
+    NoHeapTracking,
+    /// tokio was built without `--cfg tokio_unstable`.
+    NoTokioUnstable { absent: &'static str },
+    /// A probe lost something but went on.
+    ProbeDegraded { probe: &'static str, reason: String },
+    /// The load generator itself was too slow.
+    Generator { reason: String },
+    /// The machine is not in a state to measure on.
+    Machine { reason: String },
+    /// A worker's teardown failed.
+    Teardown { message: String },
+}
+
+impl Caution {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::RoundLost { .. } => "round-lost",
+            Self::Interrupted { .. } => "interrupted",
+            Self::FewRounds { .. } => "few-rounds",
+            Self::Censored { .. } => "censored",
+            Self::FewOperations { .. } => "few-operations",
+            Self::NoHeapTracking => "no-heap-tracking",
+            Self::NoTokioUnstable { .. } => "no-tokio-unstable",
+            Self::ProbeDegraded { .. } => "probe-degraded",
+            Self::Generator { .. } => "generator",
+            Self::Machine { .. } => "machine",
+            Self::Teardown { .. } => "teardown",
+        }
+    }
+}
+
+impl fmt::Display for Caution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RoundLost { pass, round, reason, last_lines } => {
+                write!(f, "round {round} of the {pass} pass was lost: {reason}")?;
+                if !last_lines.is_empty() {
+                    write!(f, "; its last lines: {}", last_lines.join(" | "))?;
+                }
+                Ok(())
+            }
+            Self::Interrupted { signal, rounds_done } => {
+                write!(f, "interrupted by {signal} after {rounds_done} rounds; what was measured is kept as a partial run")
+            }
+            Self::FewRounds { pass, rounds, needed } => {
+                write!(f, "the {pass} pass has {rounds} good rounds; an interval needs at least {needed}")
+            }
+            Self::Censored { metric } => write!(
+                f,
+                "{metric} falls among operations that timed out or were dropped: the value is a lower bound (≥)"
+            ),
+            Self::FewOperations { metric, operations, needed } => write!(
+                f,
+                "{metric} needs {needed} operations in each round, the smallest round has {operations}: read it as a rough figure"
+            ),
+            Self::NoHeapTracking => {
+                write!(f, "no heap profile: the program does not track its heap; add `perfkit::track_heap!();` beside `fn main`")
+            }
+            Self::NoTokioUnstable { absent } => write!(
+                f,
+                "built without `--cfg tokio_unstable`: {absent} not measured; set it in .cargo/config.toml under [build] rustflags"
+            ),
+            Self::ProbeDegraded { probe, reason } => write!(f, "probe {probe}: {reason}"),
+            Self::Generator { reason } => write!(f, "the load generator was not healthy: {reason}"),
+            Self::Machine { reason } => write!(f, "{reason}"),
+            Self::Teardown { message } => write!(f, "a worker could not be torn down: {message}"),
+        }
+    }
+}
+
+impl From<Caution> for Warning {
+    fn from(caution: Caution) -> Self {
+        Self { code: caution.code().to_owned(), message: caution.to_string() }
+    }
+}

@@ -1,0 +1,68 @@
+//! The word lists: what users write with, and the tokenizer's vocabulary. Refuses to hold code.
+
+/// What users' messages are made of.
+#[rustfmt::skip] // one word a line would be 600 lines
+pub(super) const WORDS: [&str; 196] = [
+    "about", "account", "after", "again", "agent", "always", "amount", "analysis", "and", "another", "answer", "any",
+    "approach", "archive", "around", "article", "because", "before", "behind", "benchmark", "best", "better",
+    "between", "blocking", "branch", "budget", "build", "cache", "called", "cannot", "careful", "change", "client",
+    "cluster", "coffee", "column", "compare", "compiler", "config", "connection", "consider", "could", "counter",
+    "customer", "database", "deadline", "debug", "default", "depends", "deploy", "describe", "design", "different",
+    "document", "does", "driver", "during", "each", "engineer", "error", "estimate", "every", "example", "executor",
+    "expected", "explain", "feature", "field", "figure", "first", "flamegraph", "follow", "for", "forecast", "format",
+    "from", "function", "garden", "gateway", "good", "handler", "has", "have", "history", "hours", "how", "however",
+    "idle", "improve", "index", "inside", "interval", "into", "invoice", "is", "it", "journey", "kernel", "language",
+    "later", "latency", "library", "limit", "listen", "local", "machine", "manager", "maybe", "measure", "memory",
+    "message", "method", "metric", "minutes", "module", "more", "need", "network", "never", "notice", "number", "of",
+    "often", "on", "order", "other", "outside", "package", "parser", "pattern", "people", "percent", "please",
+    "policy", "prefer", "problem", "process", "profile", "project", "quarter", "query", "question", "queue", "random",
+    "reason", "record", "reduce", "regression", "release", "report", "request", "result", "review", "river",
+    "runtime", "sample", "scale", "schedule", "season", "second", "server", "should", "simple", "slow", "some",
+    "stack", "stream", "summary", "support", "system", "table", "task", "team", "that", "the", "their", "thread",
+    "ticket", "time", "to", "token", "transcript", "translate", "under", "update", "user", "value", "variance", "we",
+    "weather", "when", "which", "with", "worker", "would", "write",
+];
+
+/// The tokenizer's pieces of more than one byte: whole words with the space before them, then parts of words.
+/// Only lower-case letters and spaces, which is what keeps the trie of the quick tokenizer small.
+#[rustfmt::skip]
+pub(super) const PIECES: [&str; 486] = [
+    " agent", " amount", " answer", " approach", " around", " because", " behind", " best", " branch", " build",
+    " called", " careful", " client", " coffee", " compare", " config", " consider", " counter", " database",
+    " debug", " depends", " describe", " different", " engineer", " estimate", " example", " expected", " feature",
+    " figure", " flamegraph", " format", " function", " gateway", " handler", " hours", " however", " improve",
+    " inside", " journey", " language", " latency", " limit", " local", " manager", " measure", " metric", " module",
+    " never", " often", " order", " outside", " parser", " please", " prefer", " process", " project", " query",
+    " queue", " reduce", " release", " review", " runtime", " scale", " season", " server", " simple", " stream",
+    " support", " table", " thread", " token", " translate", " update", " the", " of", " and", " to", " in", " is",
+    " it", " for", " on", " with", " that", " this", " as", " be", " are", " was", " by", " at", " from", " or",
+    " an", " have", " has", " not", " we", " you", " they", " he", " she", " his", " her", " its", " our", " your",
+    " their", " what", " which", " who", " when", " where", " why", " how", " can", " could", " would", " should",
+    " will", " may", " might", " must", " do", " does", " did", " done", " than", " then", " there", " here", " so",
+    " if", " but", " about", " into", " over", " under", " after", " before", " between", " through", " during",
+    " each", " every", " some", " any", " no", " more", " most", " other", " another", " such", " only", " own",
+    " same", " very", " just", " also", " too", " much", " many", " new", " old", " good", " first", " last", " long",
+    " great", " little", " right", " high", " large", " small", " next", " early", " young", " few", " public",
+    " able", " time", " year", " people", " way", " day", " man", " thing", " woman", " life", " child", " world",
+    " school", " state", " family", " student", " group", " country", " problem", " hand", " part", " place", " case",
+    " week", " company", " system", " program", " question", " work", " number", " night", " point", " home",
+    " water", " room", " mother", " area", " money", " story", " fact", " month", " lot", " study", " book", " eye",
+    " job", " word", " business", " issue", " side", " kind", " head", " house", " service", " friend", " power",
+    " hour", " game", " line", " end", " member", " law", " car", " city", " name", " team", " minute", " idea",
+    " body", " back", " parent", " face", " others", " level", " office", " door", " health", " person", " art",
+    " war", " history", " party", " result", " change", " morning", " reason", " research", " moment", " air",
+    " teacher", " force", " education", " value", " error", " message", " request", " memory", " need", " find",
+    " give", " tell", " ask", " seem", " feel", " try", " leave", " call", " make", " know", " take", " see", " come",
+    " think", " look", " want", " use", " go", " get", "ing", "ed", "er", "est", "ly", "tion", "sion", "ment", "ness",
+    "able", "ible", "al", "ial", "ful", "less", "ous", "ive", "ize", "ise", "ity", "ty", "ry", "ary", "ory", "ance",
+    "ence", "ant", "ent", "ist", "ism", "ship", "ward", "wise", "un", "re", "in", "im", "dis", "en", "em", "non",
+    "pre", "pro", "anti", "sub", "super", "inter", "trans", "con", "com", "de", "ex", "be", "fore", "mid", "mis",
+    "over", "under", "out", "up", "th", "he", "an", "on", "at", "st", "nd", "es", "ar", "or", "te", "ti", "is", "it",
+    "as", "ha", "ng", "co", "se", "ne", "me", "ra", "ro", "ri", "li", "la", "le", "io", "ic", "ee", "oo", "ea", "ou",
+    "ck", "sh", "ch", "ph", "wh", "qu", "br", "cr", "dr", "fr", "gr", "pr", "tr", "bl", "cl", "fl", "gl", "pl", "sl",
+    "sm", "sn", "sp", "sw", "tw", "ss", "ll", "tt", "ff", "pp", "mm", "nn", "rr", "dd", "gg", "bb", "cc", "ight",
+    "ough", "tch", "dge", "age", "ate", "ite", "ute", "ine", "ane", "one", "une", "ure", "are", "ere", "ire", "ore",
+    "ack", "ick", "ock", "uck", "ash", "ish", "ush", "ell", "ill", "all", "ull", "ang", "ong", "ung", "ank", "ink",
+    "onk", "unk", "and", "end", "ond", "und", "act", "ect", "ict", "uct", "pter", "ster", "ther", "gram", "graph",
+    "ector", "work", "ers", "ings", "edly", "ally", "ically", "bility", "ization", "ational", "  ", "    ",
+];
