@@ -28,6 +28,7 @@ use crate::warning::Caution;
 
 pub use child::serve as serve_round;
 pub use environment::gather as environment;
+pub use observe::Watch;
 pub use order::RoundResult;
 pub use plan::{Flavor, Plan};
 pub(crate) use plan::unknown_workload;

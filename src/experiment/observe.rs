@@ -9,7 +9,7 @@ use crate::record::operation::Parts;
 use crate::workload::current::OperationId;
 
 /// Watches each operation with `tasks` and tells `phases` which operation is being polled.
-pub(super) struct Watch;
+pub struct Watch;
 
 impl Observer for Watch {
     fn worker(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
