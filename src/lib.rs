@@ -1,18 +1,18 @@
 //! perfkit: a profiling and regression-analysis toolkit for async Rust.
+pub mod analysis;
+mod cli;
 pub mod error;
-pub mod warning;
-pub mod unit;
-pub mod workload;
+pub mod experiment;
+pub mod load;
 pub mod probe;
 pub mod record;
-pub mod load;
-pub mod analysis;
-pub mod experiment;
-mod cli;
-mod service;
 pub mod report;
+mod service;
 pub mod stats;
 mod suite;
+pub mod unit;
+pub mod warning;
+pub mod workload;
 pub use error::{BoxError, Error, Result};
 pub use load::Load;
 pub use probe::heap::{Alloc, heap_is_tracked};

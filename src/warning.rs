@@ -18,27 +18,70 @@ pub struct Warning {
 #[non_exhaustive]
 pub enum Caution {
     /// A child process that ran a round ended without a result.
-    RoundLost { pass: String, round: u32, reason: String, last_lines: Vec<String> },
+    RoundLost {
+        /// The round's pass.
+        pass: String,
+        /// Its number within the pass, from 0.
+        round: u32,
+        /// How it ended.
+        reason: String,
+        /// The last lines of its stderr.
+        last_lines: Vec<String>,
+    },
+    /// A service went away; the rounds after that were not run.
+    ServiceLost {
+        /// Which, and how it ended.
+        reason: String,
+    },
     /// The run was interrupted; what was measured is kept.
-    Interrupted { signal: &'static str, rounds_done: u32 },
+    Interrupted {
+        /// The signal's name.
+        signal: &'static str,
+        /// Rounds that were done, of all passes.
+        rounds_done: u32,
+    },
     /// Too few rounds for an interval.
-    FewRounds { pass: String, rounds: usize, needed: usize },
+    FewRounds {
+        /// The pass.
+        pass: String,
+        /// Its good rounds.
+        rounds: usize,
+        /// Rounds it should have.
+        needed: usize,
+    },
     /// A percentile falls among operations that never finished.
-    Censored { metric: String },
+    Censored {
+        /// The metric.
+        metric: String,
+    },
     /// Too few operations in a round for a percentile.
-    FewOperations { metric: String, operations: u64, needed: u64 },
+    FewOperations {
+        /// The metric.
+        metric: String,
+        /// Good operations of the smallest round.
+        operations: u64,
+        /// Operations it should have.
+        needed: u64,
+    },
     /// `track_heap!` is missing in the program.
     NoHeapTracking,
     /// tokio was built without `--cfg tokio_unstable`.
-    NoTokioUnstable { absent: &'static str },
+    NoTokioUnstable {
+        /// What is therefore not measured.
+        absent: &'static str,
+    },
     /// A probe lost something but went on.
-    ProbeDegraded { probe: &'static str, reason: String },
-    /// The load generator itself was too slow.
-    Generator { reason: String },
-    /// The machine is not in a state to measure on.
-    Machine { reason: String },
+    ProbeDegraded {
+        /// The probe.
+        probe: &'static str,
+        /// What it lost, and why.
+        reason: String,
+    },
     /// A worker's teardown failed.
-    Teardown { message: String },
+    Teardown {
+        /// The first failure.
+        message: String,
+    },
 }
 
 impl Caution {
@@ -47,6 +90,7 @@ impl Caution {
     pub fn code(&self) -> &'static str {
         match self {
             Self::RoundLost { .. } => "round-lost",
+            Self::ServiceLost { .. } => "service-lost",
             Self::Interrupted { .. } => "interrupted",
             Self::FewRounds { .. } => "few-rounds",
             Self::Censored { .. } => "censored",
@@ -54,8 +98,6 @@ impl Caution {
             Self::NoHeapTracking => "no-heap-tracking",
             Self::NoTokioUnstable { .. } => "no-tokio-unstable",
             Self::ProbeDegraded { .. } => "probe-degraded",
-            Self::Generator { .. } => "generator",
-            Self::Machine { .. } => "machine",
             Self::Teardown { .. } => "teardown",
         }
     }
@@ -71,8 +113,12 @@ impl fmt::Display for Caution {
                 }
                 Ok(())
             }
+            Self::ServiceLost { reason } => write!(f, "a service went away, no further rounds were run: {reason}"),
             Self::Interrupted { signal, rounds_done } => {
-                write!(f, "interrupted by {signal} after {rounds_done} rounds; what was measured is kept as a partial run")
+                write!(
+                    f,
+                    "interrupted by {signal} after {rounds_done} rounds; what was measured is kept as a partial run"
+                )
             }
             Self::FewRounds { pass, rounds, needed } => {
                 write!(f, "the {pass} pass has {rounds} good rounds; an interval needs at least {needed}")
@@ -86,15 +132,16 @@ impl fmt::Display for Caution {
                 "{metric} needs {needed} operations in each round, the smallest round has {operations}: read it as a rough figure"
             ),
             Self::NoHeapTracking => {
-                write!(f, "no heap profile: the program does not track its heap; add `perfkit::track_heap!();` beside `fn main`")
+                write!(
+                    f,
+                    "no heap profile: the program does not track its heap; add `perfkit::track_heap!();` beside `fn main`"
+                )
             }
             Self::NoTokioUnstable { absent } => write!(
                 f,
                 "built without `--cfg tokio_unstable`: {absent} not measured; set it in .cargo/config.toml under [build] rustflags"
             ),
             Self::ProbeDegraded { probe, reason } => write!(f, "probe {probe}: {reason}"),
-            Self::Generator { reason } => write!(f, "the load generator was not healthy: {reason}"),
-            Self::Machine { reason } => write!(f, "{reason}"),
             Self::Teardown { message } => write!(f, "a worker could not be torn down: {message}"),
         }
     }

@@ -30,7 +30,8 @@ fn finding(site: &Site, bytes: f64) -> Finding {
     // The nearest function of the program; where the stack holds none, the one that allocates.
     let frame = site.stack.iter().find(|frame| !name::is_plumbing(&frame.function, true)).or(site.stack.first());
     let function = frame.map(|frame| name::readable(&frame.function)).unwrap_or_default();
-    let place = frame.and_then(|frame| Some(format!(" ({}:{})", frame.file.as_ref()?, frame.line?))).unwrap_or_default();
+    let place =
+        frame.and_then(|frame| Some(format!(" ({}:{})", frame.file.as_ref()?, frame.line?))).unwrap_or_default();
     Finding {
         rule: ANALYSIS.rule.to_owned(),
         severity: Severity::Info,

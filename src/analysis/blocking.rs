@@ -72,9 +72,10 @@ fn finding(run: &Run, phase: &Phase) -> Finding {
             ("count", json!(phase.count)),
             ("poll_max_ns", json!(longest)),
         ]),
-        next_step: "use the async client or tokio::fs for calls that wait; move CPU-heavy work to tokio::task::spawn_blocking \
+        next_step:
+            "use the async client or tokio::fs for calls that wait; move CPU-heavy work to tokio::task::spawn_blocking \
                     or split it with yield_now"
-            .to_owned(),
+                .to_owned(),
     }
 }
 
@@ -83,8 +84,7 @@ fn function_of(run: &Run, phase: &Phase) -> Option<String> {
     let mean = |values: &[f64]| crate::stats::describe::mean(values).unwrap_or(0.0);
     let near = |own: f64| (own / phase.busy_ns - 1.0).abs();
     let candidates = run.functions.iter().filter(|function| !function.plumbing);
-    let best = candidates.min_by(|a, b| {
-        near(mean(&a.folded_self_ns_per_op)).total_cmp(&near(mean(&b.folded_self_ns_per_op)))
-    })?;
+    let best = candidates
+        .min_by(|a, b| near(mean(&a.folded_self_ns_per_op)).total_cmp(&near(mean(&b.folded_self_ns_per_op))))?;
     (near(mean(&best.folded_self_ns_per_op)) < 0.5).then(|| format!("`{}`", best.name))
 }

@@ -55,8 +55,9 @@ fn analyze(run: &Run) -> Vec<Finding> {
                 ("self_ns_per_op", json!(own)),
                 ("share", json!(share)),
             ]),
-            next_step: "make it do less; where it runs long in one go, tokio::task::spawn_blocking keeps it off the workers"
-                .to_owned(),
+            next_step:
+                "make it do less; where it runs long in one go, tokio::task::spawn_blocking keeps it off the workers"
+                    .to_owned(),
         })
     });
     told.collect()

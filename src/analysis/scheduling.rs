@@ -39,11 +39,7 @@ fn long_polls(run: &Run) -> Option<Finding> {
             Unit::Ns.show(LONG_POLL_NS),
             Unit::Ns.show(p99)
         ),
-        evidence: evidence([
-            ("poll_max_ns", json!(longest)),
-            ("slow_polls", json!(slow)),
-            ("poll_p99_ns", json!(p99)),
-        ]),
+        evidence: evidence([("poll_max_ns", json!(longest)), ("slow_polls", json!(slow)), ("poll_p99_ns", json!(p99))]),
         next_step: "look in the flamegraph and in the phases for what runs without an await in between".to_owned(),
     })
 }

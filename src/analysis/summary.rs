@@ -83,7 +83,9 @@ pub fn figures(run: &Run, prefix: &str) -> Vec<Figure> {
 fn of_metric(run: &Run, metric: &Metric) -> Option<Figure> {
     let values = metric.finite();
     let mean = describe::mean(&values)?;
-    let interval = interval::mean(&values, CONFIDENCE).map(|interval| (interval.low, interval.high));
+    // A t-interval knows no bounds; the quantity does.
+    let (least, most) = (if values.iter().all(|v| *v >= 0.0) { 0.0 } else { f64::NEG_INFINITY }, largest(metric));
+    let interval = interval::mean(&values, CONFIDENCE).map(|i| (i.low.max(least), i.high.min(most)));
     let bound = |warning: &crate::warning::Warning| {
         warning.code == "censored" && warning.message.split(' ').next() == Some(metric.name.as_str())
     };
@@ -97,22 +99,36 @@ fn of_metric(run: &Run, metric: &Metric) -> Option<Figure> {
     })
 }
 
+/// The largest value the metric can have.
+fn largest(metric: &Metric) -> f64 {
+    if metric.name == "success_rate" || metric.name.ends_with("busy_ratio") { 1.0 } else { f64::INFINITY }
+}
+
 /// The functions with the most CPU time of their own.
 #[must_use]
 pub fn hot_functions(run: &Run, frames: Frames, most: usize) -> Vec<HotFunction> {
-    ranked(run, frames, most, |function| function.self_ns)
+    ranked(run, frames, most, |_| true, |function| function.self_ns)
 }
 
-/// The functions with the most CPU time in them and in all they call.
+/// The functions with the most CPU time in them and in all they call. Unless all frames are wanted, those of libraries are
+/// left out: the layers of a server around a handler all have its total, and say nothing.
 #[must_use]
 pub fn heavy_functions(run: &Run, frames: Frames, most: usize) -> Vec<HotFunction> {
-    ranked(run, frames, most, |function| function.total_ns)
+    let own =
+        |function: &Function| frames == Frames::All || !function.file.as_deref().is_some_and(name::is_library_file);
+    ranked(run, frames, most, own, |function| function.total_ns)
 }
 
-fn ranked(run: &Run, frames: Frames, most: usize, by: fn(&HotFunction) -> f64) -> Vec<HotFunction> {
+fn ranked(
+    run: &Run,
+    frames: Frames,
+    most: usize,
+    wanted: impl Fn(&Function) -> bool,
+    by: fn(&HotFunction) -> f64,
+) -> Vec<HotFunction> {
     let mean = |values: &[f64]| describe::mean(values).unwrap_or(0.0);
     let whole: f64 = run.functions.iter().map(|function| mean(&function.self_ns_per_op)).sum();
-    let shown = |function: &&Function| frames == Frames::All || !function.plumbing;
+    let shown = |function: &&Function| (frames == Frames::All || !function.plumbing) && wanted(function);
     let mut functions: Vec<HotFunction> = run
         .functions
         .iter()
@@ -165,7 +181,9 @@ pub fn hot_sites(run: &Run, frames: Frames, order: SiteOrder, most: usize) -> Ve
         }
     }
     let by = |site: &HotSite| if order == SiteOrder::Bytes { site.bytes } else { site.blocks };
-    sums.iter_mut().for_each(|site| site.share = by(site) / whole);
+    for site in &mut sums {
+        site.share = by(site) / whole;
+    }
     sums.sort_by(|a, b| by(b).total_cmp(&by(a)).then_with(|| a.name.cmp(&b.name)));
     sums.retain(|site| by(site) > 0.0);
     sums.truncate(most);

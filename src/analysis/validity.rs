@@ -18,7 +18,9 @@ fn analyze(run: &Run) -> Vec<Finding> {
     if run.status == Status::Invalid {
         let commonest = operations.by_error.first();
         let next_step = match commonest {
-            Some(error) => format!("mend the commonest failure first: {} × {}: {}", error.count, error.kind, error.example),
+            Some(error) => {
+                format!("mend the commonest failure first: {} × {}: {}", error.count, error.kind, error.example)
+            }
             None => "measure on a machine with less other load, or at a lower rate".to_owned(),
         };
         return vec![Finding {

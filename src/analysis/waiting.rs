@@ -16,13 +16,13 @@ pub(super) static ANALYSIS: Analysis = Analysis {
 
 /// From this part of the latency on it is worth a line.
 const SHARE: f64 = 0.3;
-/// A phase that spans nearly all of an operation says nothing about where in it.
-const WHOLE: f64 = 0.97;
-
 fn analyze(run: &Run) -> Vec<Finding> {
     let idle_share = |phase: &Phase| phase.share.unwrap_or(0.0) * phase.idle_ns / phase.mean_ns.max(1.0);
-    let inner = run.phases.iter().filter(|phase| phase.share.is_some_and(|share| share < WHOLE));
-    let Some(phase) = inner.max_by(|a, b| idle_share(a).total_cmp(&idle_share(b))) else { return Vec::new() };
+    let most = run.phases.iter().map(idle_share).fold(0.0, f64::max);
+    // Phases around it wait as long as it does: the one with the least time of those is where it is waited.
+    let total = |phase: &Phase| phase.mean_ns * phase.count as f64;
+    let candidates = run.phases.iter().filter(|phase| idle_share(phase) >= most * 0.8);
+    let Some(phase) = candidates.min_by(|a, b| total(a).total_cmp(&total(b))) else { return Vec::new() };
     let share = idle_share(phase);
     if share < SHARE {
         return Vec::new();
@@ -36,11 +36,8 @@ fn analyze(run: &Run) -> Vec<Finding> {
             Unit::Count.show(phase.count as f64),
             Unit::Ns.show(phase.idle_ns)
         ),
-        evidence: evidence([
-            ("phase", json!(phase.name)),
-            ("idle_ns", json!(phase.idle_ns)),
-            ("share", json!(share)),
-        ]),
-        next_step: "latency is won at what it waits for: cache it, start it earlier, or do it beside other phases".to_owned(),
+        evidence: evidence([("phase", json!(phase.name)), ("idle_ns", json!(phase.idle_ns)), ("share", json!(share))]),
+        next_step: "latency is won at what it waits for: cache it, start it earlier, or do it beside other phases"
+            .to_owned(),
     }]
 }

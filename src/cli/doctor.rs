@@ -79,7 +79,8 @@ fn checks() -> Vec<Check> {
         Check {
             name: "heap tracking",
             fit: crate::heap_is_tracked(),
-            seen: if crate::heap_is_tracked() { "track_heap! is in place" } else { "track_heap! is missing" }.to_owned(),
+            seen: if crate::heap_is_tracked() { "track_heap! is in place" } else { "track_heap! is missing" }
+                .to_owned(),
             advice: "add `perfkit::track_heap!();` beside fn main for heap profiles",
         },
         Check {
@@ -91,7 +92,10 @@ fn checks() -> Vec<Check> {
         Check {
             name: "redis",
             fit: redis.is_some(),
-            seen: redis.map_or_else(|| "no redis-server on PATH: the embedded one is used".to_owned(), |name| format!("{name} on PATH")),
+            seen: redis.map_or_else(
+                || "no redis-server on PATH: the embedded one is used".to_owned(),
+                |name| format!("{name} on PATH"),
+            ),
             advice: "fine for profiling perfkit's own workloads; for Redis figures install redis-server or give --redis-url",
         },
     ]

@@ -195,17 +195,16 @@ fn params(arguments: &DriveArgs, file: &Driving, description: &Description) -> R
     let mut params: BTreeMap<String, String> = declared.collect();
     let set = file.param.iter().chain(arguments.param.iter().map(|(name, value)| (name, value)));
     for (name, value) in set {
-        match params.get_mut(name) {
-            Some(known) => value.clone_into(known),
-            None => {
-                let names: Vec<&str> = description.params.iter().map(|param| param.name).collect();
-                let hint = if names.is_empty() {
-                    "this workload has no parameters".to_owned()
-                } else {
-                    format!("there are: {}", names.join(", "))
-                };
-                return Err(Error::usage(format!("no parameter `{name}`"), hint));
-            }
+        if let Some(known) = params.get_mut(name) {
+            value.clone_into(known)
+        } else {
+            let names: Vec<&str> = description.params.iter().map(|param| param.name).collect();
+            let hint = if names.is_empty() {
+                "this workload has no parameters".to_owned()
+            } else {
+                format!("there are: {}", names.join(", "))
+            };
+            return Err(Error::usage(format!("no parameter `{name}`"), hint));
         }
     }
     Ok(params)
@@ -248,6 +247,7 @@ fn chosen_passes(arguments: &DriveArgs, file: &Driving, default: &[Pass]) -> Res
 
 fn service_urls(arguments: &DriveArgs) -> BTreeMap<Need, String> {
     let given = [(Need::Redis, &arguments.redis_url), (Need::Llm, &arguments.llm_url)];
-    let set = given.into_iter().filter_map(|(need, url)| url.clone().filter(|url| !url.is_empty()).map(|url| (need, url)));
+    let set =
+        given.into_iter().filter_map(|(need, url)| url.clone().filter(|url| !url.is_empty()).map(|url| (need, url)));
     set.collect()
 }

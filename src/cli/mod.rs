@@ -73,7 +73,7 @@ struct Global {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Color {
-    /// Where stdout is a terminal and NO_COLOR is not set
+    /// Where stdout is a terminal and `NO_COLOR` is not set
     Auto,
     /// Always
     Always,

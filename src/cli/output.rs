@@ -40,11 +40,8 @@ impl Output {
 
     /// Refuses formats that the verb does not know.
     pub(super) fn check_format(&self, is_report: bool) -> Result<()> {
-        let known: Vec<&str> = if is_report {
-            report::ALL.iter().map(|format| format.name).collect()
-        } else {
-            vec!["human", "json"]
-        };
+        let known: Vec<&str> =
+            if is_report { report::ALL.iter().map(|format| format.name).collect() } else { vec!["human", "json"] };
         if known.contains(&self.format.as_str()) {
             return Ok(());
         }

@@ -42,7 +42,8 @@ pub(super) fn rate(text: &str) -> Result<f64, Error> {
 
 /// `95%` or `0.95`.
 pub(super) fn ratio(text: &str) -> Result<f64, Error> {
-    let wrong = || Error::usage(format!("`{text}` is no ratio"), "write a percentage such as 95%, or a number from 0 to 1");
+    let wrong =
+        || Error::usage(format!("`{text}` is no ratio"), "write a percentage such as 95%, or a number from 0 to 1");
     let value: f64 = match text.strip_suffix('%') {
         Some(number) => number.trim().parse::<f64>().map_err(|_| wrong())? / 100.0,
         None => text.parse().map_err(|_| wrong())?,
@@ -66,7 +67,7 @@ mod tests {
     fn what_people_write_is_read() {
         assert_eq!(duration("250ms").unwrap(), Duration::from_millis(250));
         assert_eq!(duration("1.5s").unwrap(), Duration::from_millis(1500));
-        assert_eq!(duration("2m").unwrap(), Duration::from_secs(120));
+        assert_eq!(duration("2m").unwrap(), Duration::from_mins(2));
         assert!((rate("6000/m").unwrap() - 100.0).abs() < 1e-9);
         assert!((ratio("95%").unwrap() - 0.95).abs() < 1e-9);
     }

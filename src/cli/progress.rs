@@ -21,7 +21,8 @@ impl<'a> Progress<'a> {
         let bar = output.draws_progress().then(|| {
             let bar = ProgressBar::new(0);
             // The template is a constant that indicatif accepts.
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg:<56} {wide_bar} {pos}/{len} {eta_precise}") {
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg:<56} {wide_bar} {pos}/{len} {eta_precise}")
+            {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(Duration::from_millis(200));
@@ -47,7 +48,8 @@ impl<'a> Progress<'a> {
                     let count = Unit::Count.show(operations as f64);
                     let bad = operations.saturating_sub(ok);
                     let failures = if bad > 0 { format!(", {bad} not ok") } else { String::new() };
-                    let what = if measuring { format!("{count} operations{failures}") } else { "warming up".to_owned() };
+                    let what =
+                        if measuring { format!("{count} operations{failures}") } else { "warming up".to_owned() };
                     bar.set_message(format!("{}: {what}", self.round));
                 }
             }

@@ -78,7 +78,7 @@ fn load(plan: &Plan, rounds: &Rounds) -> record::Load {
         model: model.to_owned(),
         users,
         rate_per_s,
-        duration_s: plan.load.operations.is_none().then(|| plan.load.duration.as_secs_f64()),
+        duration_s: plan.load.operations.is_none().then_some(plan.load.duration.as_secs_f64()),
         operations: plan.load.operations,
         warmup_s: plan.load.warmup.as_secs_f64(),
         rounds: plan.rounds,
@@ -287,7 +287,8 @@ fn write_log(path: &Path, made: &Made, rounds: &Rounds) -> Result<()> {
         })
         .collect();
     let mut out = create(path)?;
-    histogram::write_log(&mut out, made.started, &intervals).map_err(|error| Error::write(path, std::io::Error::other(error)))?;
+    histogram::write_log(&mut out, made.started, &intervals)
+        .map_err(|error| Error::write(path, std::io::Error::other(error)))?;
     out.flush().map_err(|error| Error::write(path, error))
 }
 

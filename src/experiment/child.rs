@@ -18,9 +18,9 @@ use crate::error::{Error, Result};
 use crate::load::drive::{Round, drive};
 use crate::load::{Measured, Progress, clock};
 use crate::probe::{self, Running, Settings, hooks::Hooks};
+use crate::record::Reading;
 use crate::record::pass::Pass;
 use crate::record::reading::Spans;
-use crate::record::Reading;
 use crate::suite::Suite;
 use crate::warning::Caution;
 use crate::workload::current::OperationId;
@@ -71,11 +71,8 @@ fn run(suite: &Suite) -> Result<()> {
     }
     probe::phases::resolve_traceparent(|text| OperationId::from_traceparent(text).map(|id| id.0));
     let runtime = hooks.into_builder().build().map_err(Error::internal)?;
-    let settings = Settings {
-        frequency_hz: order.frequency_hz,
-        folder: order.folder.clone(),
-        runtime: runtime.handle().clone(),
-    };
+    let settings =
+        Settings { frequency_hz: order.frequency_hz, folder: order.folder.clone(), runtime: runtime.handle().clone() };
     let round = Round {
         workload: Arc::clone(&entry.workload),
         context: Arc::new(context(&order)?),
@@ -99,7 +96,11 @@ fn run(suite: &Suite) -> Result<()> {
     let measured = runtime.block_on(drive(round, report_progress, start, stop))?;
     let mut result = summarize(&order, &measured, began.get(), readings.take())?;
     result.warnings.extend(degraded);
-    let spans = result.readings.iter_mut().map(|reading| std::mem::take(&mut reading.spans)).find(|spans| !spans.times.is_empty());
+    let spans = result
+        .readings
+        .iter_mut()
+        .map(|reading| std::mem::take(&mut reading.spans))
+        .find(|spans| !spans.times.is_empty());
     rows::join(&order.folder, &spans.unwrap_or_else(Spans::default))?;
     write_result(&order, &result)?;
     // What the workload left running must not hold the process.
@@ -167,7 +168,8 @@ fn summarize(order: &Order, measured: &Measured, began: Duration, readings: Vec<
         .map_err(|error| Error::internal(format!("histogram: {error:?}")))?;
     let generator =
         measured.dispatch.as_ref().map(|late| Generator { lateness_p99_ns: late.value_at_quantile(0.99) as f64 });
-    let warnings = measured.teardown_errors.first().map(|message| Caution::Teardown { message: message.clone() }.into());
+    let warnings =
+        measured.teardown_errors.first().map(|message| Caution::Teardown { message: message.clone() }.into());
     Ok(RoundResult {
         pass: order.pass,
         round: order.round,

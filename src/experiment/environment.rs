@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use procfs::{Current, CurrentSI};
+use procfs::Current;
 
 use crate::load::clock;
 use crate::record::Environment;
@@ -28,10 +28,8 @@ pub fn gather() -> Environment {
         &rustc,
         &profile,
     ]);
-    let variables: BTreeMap<String, String> = VARIABLES
-        .iter()
-        .filter_map(|name| std::env::var(name).ok().map(|value| ((*name).to_owned(), value)))
-        .collect();
+    let variables: BTreeMap<String, String> =
+        VARIABLES.iter().filter_map(|name| std::env::var(name).ok().map(|value| ((*name).to_owned(), value))).collect();
     Environment {
         cpu_model,
         cores,

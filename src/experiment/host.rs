@@ -94,10 +94,10 @@ fn read_lines(stdout: Option<impl Read + Send + 'static>) -> Receiver<Line> {
     std::thread::spawn(move || {
         let Some(stdout) = stdout else { return };
         for text in BufReader::new(stdout).split(b'\n').map_while(std::result::Result::ok) {
-            if let Ok(line) = serde_json::from_slice(&text) {
-                if send.send(line).is_err() {
-                    return;
-                }
+            if let Ok(line) = serde_json::from_slice(&text)
+                && send.send(line).is_err()
+            {
+                return;
             }
         }
     });

@@ -30,8 +30,8 @@ pub use child::serve as serve_round;
 pub use environment::gather as environment;
 pub use observe::Watch;
 pub use order::RoundResult;
-pub use plan::{Flavor, Plan};
 pub(crate) use plan::unknown_workload;
+pub use plan::{Flavor, Plan};
 
 /// Whether the program was built without optimization.
 #[must_use]
@@ -115,9 +115,9 @@ pub fn record(
         started.as_nanos() as u64 ^ u64::from(std::process::id()),
     );
     let draft = store.draft(&plan.workload, &id)?;
-    let services = services::start(&entry.describe(), plan, tell)?;
+    let mut services = services::start(&entry.describe(), plan, tell)?;
     let mut rounds = Rounds::default();
-    run_rounds(plan, &services, &draft, interrupt, &mut rounds, tell)?;
+    run_rounds(plan, &mut services, &draft, interrupt, &mut rounds, tell)?;
     if rounds.results.is_empty() && interrupt.load(Ordering::Acquire) == 0 {
         return Err(rounds.nothing_measured(plan));
     }
@@ -131,13 +131,18 @@ pub fn record(
 struct Rounds {
     results: Vec<RoundResult>,
     cautions: Vec<Caution>,
-    lost: u32,
     interrupted: Option<&'static str>,
 }
 
 impl Rounds {
     fn of(&self, pass: Pass) -> impl Iterator<Item = &RoundResult> {
         self.results.iter().filter(move |result| result.pass == pass)
+    }
+
+    /// Keeps what was lost for the report, and says it at once.
+    fn lose(&mut self, caution: Caution, tell: &mut dyn FnMut(Event)) {
+        tell(Event::Warning(caution.to_string()));
+        self.cautions.push(caution);
     }
 
     fn nothing_measured(&self, plan: &Plan) -> Error {
@@ -156,7 +161,7 @@ const LOST_IN_A_ROW: u32 = 2;
 /// Runs round after round, the passes in turn, so that what drifts meets all passes alike.
 fn run_rounds(
     plan: &Plan,
-    services: &services::Services,
+    services: &mut services::Services,
     draft: &Draft,
     interrupt: &Interrupt,
     rounds: &mut Rounds,
@@ -164,65 +169,55 @@ fn run_rounds(
 ) -> Result<()> {
     let all = plan.rounds * plan.passes.len() as u32;
     let mut lost_in_a_row = [0u32; Pass::ALL.len()];
-    let mut done = 0;
-    for round in 0..plan.rounds {
-        for pass in &plan.passes {
-            if lost_in_a_row[*pass as usize] >= LOST_IN_A_ROW {
-                continue;
-            }
-            tell(Event::RoundBegins { pass: *pass, round, done, all });
-            let order = order::Order::new(plan, *pass, round, services.urls(), draft)?;
-            let outcome = host::run_round(&order, interrupt, tell)?;
-            done += 1;
-            match outcome {
-                host::Outcome::Done(result) => {
-                    lost_in_a_row[*pass as usize] = 0;
-                    tell(Event::RoundEnds { pass: *pass, median_ns: result.median_ns() });
-                    let broken = result.broken;
-                    rounds.results.push(*result);
-                    if broken {
-                        return Ok(());
-                    }
-                }
-                host::Outcome::Interrupted(signal) => {
-                    rounds.interrupted = Some(signal);
-                    let rounds_done = rounds.results.len() as u32;
-                    rounds.cautions.push(Caution::Interrupted { signal, rounds_done });
+    let order_of_rounds = (0..plan.rounds).flat_map(|round| plan.passes.iter().map(move |pass| (round, *pass)));
+    for (done, (round, pass)) in order_of_rounds.enumerate() {
+        if lost_in_a_row[pass as usize] >= LOST_IN_A_ROW {
+            continue;
+        }
+        tell(Event::RoundBegins { pass, round, done: done as u32, all });
+        let order = order::Order::new(plan, pass, round, services.urls(), draft)?;
+        let (reason, last_lines) = match host::run_round(&order, interrupt, tell)? {
+            host::Outcome::Done(result) => {
+                lost_in_a_row[pass as usize] = 0;
+                tell(Event::RoundEnds { pass, median_ns: result.median_ns() });
+                let broken = result.broken;
+                rounds.results.push(*result);
+                if broken {
                     return Ok(());
                 }
-                host::Outcome::Refused(error) if rounds.results.is_empty() => return Err(error.named(&plan.workload)),
-                host::Outcome::Refused(error) => {
-                    lose(rounds, *pass, round, error.message, Vec::new(), tell);
-                    lost_in_a_row[*pass as usize] += 1;
-                }
-                host::Outcome::Crashed { reason, last_lines } => {
-                    lose(rounds, *pass, round, reason, last_lines, tell);
-                    lost_in_a_row[*pass as usize] += 1;
-                }
+                continue;
             }
+            host::Outcome::Interrupted(signal) => {
+                rounds.interrupted = Some(signal);
+                let rounds_done = rounds.results.len() as u32;
+                rounds.cautions.push(Caution::Interrupted { signal, rounds_done });
+                return Ok(());
+            }
+            // What fails before anything was measured will fail again.
+            host::Outcome::Refused(refusal) if rounds.results.is_empty() => {
+                services.check()?;
+                return Err(refusal.named(&plan.workload));
+            }
+            host::Outcome::Refused(refusal) => (refusal.message, Vec::new()),
+            host::Outcome::Crashed { reason, last_lines } => (reason, last_lines),
+        };
+        lost_in_a_row[pass as usize] += 1;
+        rounds.lose(Caution::RoundLost { pass: pass.name().to_owned(), round, reason, last_lines }, tell);
+        if let Err(error) = services.check() {
+            if rounds.results.is_empty() {
+                return Err(error);
+            }
+            rounds.lose(Caution::ServiceLost { reason: error.to_string() }, tell);
+            return Ok(());
         }
     }
     Ok(())
-}
-
-fn lose(
-    rounds: &mut Rounds,
-    pass: Pass,
-    round: u32,
-    reason: String,
-    last_lines: Vec<String>,
-    tell: &mut dyn FnMut(Event),
-) {
-    let caution = Caution::RoundLost { pass: pass.name().to_owned(), round, reason, last_lines };
-    tell(Event::Warning(caution.to_string()));
-    rounds.lost += 1;
-    rounds.cautions.push(caution);
 }
 
 /// How long a round may take before it is taken for hung.
 fn patience(order: &order::Order) -> Duration {
     // Symbols are read and rows joined after the measured part; under dhat everything is 40 times slower.
     let slow = if order.pass == Pass::Heap { 10 } else { 2 };
-    let planned = if order.operations.is_some() { Duration::from_secs(3600) } else { order.duration };
-    (planned + order.warmup + order.timeout) * slow + Duration::from_secs(60)
+    let planned = if order.operations.is_some() { Duration::from_hours(1) } else { order.duration };
+    (planned + order.warmup + order.timeout) * slow + Duration::from_mins(1)
 }

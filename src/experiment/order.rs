@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::plan::{Flavor, Plan};
 use crate::error::{Error, Result};
 use crate::load::{Load, Model, Schedule};
+use crate::record::Reading;
 use crate::record::operation::Operations;
 use crate::record::pass::Pass;
 use crate::record::reading::RoundValue;
 use crate::record::store::Draft;
-use crate::record::Reading;
 use crate::warning::Warning;
 
 /// One round to be run. Goes over stdin, because it may hold credentials.
@@ -47,7 +47,13 @@ pub(super) struct Order {
 const HEAP_FACTOR: u32 = 40;
 
 impl Order {
-    pub(super) fn new(plan: &Plan, pass: Pass, round: u32, services: BTreeMap<String, String>, draft: &Draft) -> Result<Self> {
+    pub(super) fn new(
+        plan: &Plan,
+        pass: Pass,
+        round: u32,
+        services: BTreeMap<String, String>,
+        draft: &Draft,
+    ) -> Result<Self> {
         let folder = draft.folder().join(".rounds").join(format!("{pass}-{round}"));
         std::fs::create_dir_all(&folder).map_err(|error| Error::write(&folder, error))?;
         let heap = pass == Pass::Heap;
@@ -205,7 +211,8 @@ impl RoundResult {
     /// Reads what a child wrote.
     pub(super) fn load(folder: &Path) -> Result<Self> {
         let path = folder.join(Self::FILE);
-        let failed = |error: crate::BoxError| Error::read(&path, error, "the round's process was killed while it wrote");
+        let failed =
+            |error: crate::BoxError| Error::read(&path, error, "the round's process was killed while it wrote");
         let text = std::fs::read(&path).map_err(|error| failed(error.into()))?;
         serde_json::from_slice(&text).map_err(|error| failed(error.into()))
     }

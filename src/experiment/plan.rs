@@ -73,7 +73,9 @@ impl FromStr for Flavor {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let wrong = || Error::usage(format!("no runtime `{text}`"), "give `current`, `multi` or `multi:N` with N from 1 to 1024");
+        let wrong = || {
+            Error::usage(format!("no runtime `{text}`"), "give `current`, `multi` or `multi:N` with N from 1 to 1024")
+        };
         match text.split_once(':') {
             None if text == "current" => Ok(Self::Current),
             None if text == "multi" => Ok(Self::default()),
@@ -100,7 +102,10 @@ pub(crate) fn unknown_workload(suite: &Suite, name: &str) -> Error {
 /// The name with the fewest edits, if it is near enough to be meant.
 pub(crate) fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
     let scored = names.iter().map(|known| (distance(name, known), *known));
-    scored.min().filter(|(edits, known)| *edits <= known.chars().count().max(name.chars().count()) / 2).map(|(_, known)| known)
+    scored
+        .min()
+        .filter(|(edits, known)| *edits <= known.chars().count().max(name.chars().count()) / 2)
+        .map(|(_, known)| known)
 }
 
 /// Edits between two words: insertions, deletions, replacements (Levenshtein).

@@ -33,16 +33,18 @@ pub(super) fn start(description: &Description, plan: &Plan, tell: &mut dyn FnMut
             Need::Llm => Request::Llm { url, settings: llm::Settings { seed: plan.seed, ..llm::Settings::default() } },
         };
         let service = Service::start(request, folder.path(), &executable)?;
-        tell(Event::Service {
-            name: service.name(),
-            what: format!("{} {}", service.kind().name(), service.version()),
-        });
+        tell(Event::Service { name: service.name(), what: format!("{} {}", service.kind().name(), service.version()) });
         running.push(service);
     }
     Ok(Services { running, _folder: folder })
 }
 
 impl Services {
+    /// Whether all of them still answer.
+    pub(super) fn check(&mut self) -> Result<()> {
+        self.running.iter_mut().try_for_each(Service::check)
+    }
+
     /// Where they answer, by name; may hold credentials.
     pub(super) fn urls(&self) -> BTreeMap<String, String> {
         self.running.iter().map(|service| (service.name().to_owned(), service.url().to_owned())).collect()

@@ -66,9 +66,8 @@ fn generator_fell_behind(plan: &Plan, rounds: &Rounds) -> Option<String> {
     let crate::load::Model::Open { schedule } = &plan.load.model else { return None };
     let due = schedule.mean_rate() * schedule.duration().as_secs_f64();
     let least = rounds.of(Pass::Time).map(|result| result.operations.planned as f64).fold(f64::INFINITY, f64::min);
-    (least.is_finite() && least < due * ACHIEVED).then(|| {
-        format!("invalid (generator): only {least:.0} of {due:.0} operations of a round were handed over")
-    })
+    (least.is_finite() && least < due * ACHIEVED)
+        .then(|| format!("invalid (generator): only {least:.0} of {due:.0} operations of a round were handed over"))
 }
 
 fn sum_all(rounds: &Rounds) -> Operations {

@@ -105,8 +105,7 @@ impl Collector {
     /// The spill could not be written.
     pub fn finish(self) -> Result<Collected> {
         drop(self.full);
-        let (collected, spilled) =
-            self.thread.join().map_err(|_| Error::internal("the collecting thread panicked"))?;
+        let (collected, spilled) = self.thread.join().map_err(|_| Error::internal("the collecting thread panicked"))?;
         spilled.map(|()| collected)
     }
 }

@@ -94,12 +94,11 @@ impl Lane {
                 break;
             }
             while let Some(kept) = state.take() {
-                match self.next(stage).await {
-                    Some(turn) => state = self.one(workload, kept, stage, turn).await,
-                    None => {
-                        state = Some(kept);
-                        break;
-                    }
+                if let Some(turn) = self.next(stage).await {
+                    state = self.one(workload, kept, stage, turn).await
+                } else {
+                    state = Some(kept);
+                    break;
                 }
             }
             self.shared.leave();
@@ -107,10 +106,10 @@ impl Lane {
                 break;
             }
         }
-        if let Some(state) = state {
-            if let Err(error) = workload.teardown(state).await {
-                lock(&self.shared.teardown_errors).push(error.to_string());
-            }
+        if let Some(state) = state
+            && let Err(error) = workload.teardown(state).await
+        {
+            lock(&self.shared.teardown_errors).push(error.to_string());
         }
     }
 
@@ -125,7 +124,13 @@ impl Lane {
     }
 
     /// One operation; gives the state back, a new one after a panic, or none where that cannot be made.
-    async fn one<W: Workload>(&mut self, workload: &W, mut state: W::State, stage: Stage, turn: Turn) -> Option<W::State> {
+    async fn one<W: Workload>(
+        &mut self,
+        workload: &W,
+        mut state: W::State,
+        stage: Stage,
+        turn: Turn,
+    ) -> Option<W::State> {
         let start = clock::now();
         let observer = self.shared.observer.as_ref().filter(|_| matches!(stage, Stage::Measure { .. }));
         let deadline = start + self.shared.timeout;

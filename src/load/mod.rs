@@ -9,6 +9,8 @@ mod lane;
 mod open;
 mod pacer;
 mod schedule;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -58,7 +60,7 @@ pub struct Load {
 }
 
 /// Without a word from the suite or the command line: short enough for all passes to end within a minute.
-const DEFAULT_DURATION: Duration = Duration::from_millis(2000);
+const DEFAULT_DURATION: Duration = Duration::from_secs(2);
 const DEFAULT_WARMUP: Duration = Duration::from_millis(500);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -76,13 +78,7 @@ impl Load {
     }
 
     fn of(model: Model) -> Self {
-        Self {
-            model,
-            duration: DEFAULT_DURATION,
-            operations: None,
-            warmup: DEFAULT_WARMUP,
-            timeout: DEFAULT_TIMEOUT,
-        }
+        Self { model, duration: DEFAULT_DURATION, operations: None, warmup: DEFAULT_WARMUP, timeout: DEFAULT_TIMEOUT }
     }
 
     /// Sets how long the measured part of a round lasts.

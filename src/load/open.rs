@@ -163,11 +163,7 @@ impl Open {
 
 /// Runs the pacer on a thread of its own, so that a workload that blocks its runtime cannot make the load late. Under a
 /// paused clock it must stay in the runtime: only there does the test's time pass.
-fn launch(
-    pacer: Pacer,
-    schedule: Schedule,
-    done: tokio::sync::oneshot::Sender<(Histogram<u64>, u64)>,
-) -> Result<()> {
+fn launch(pacer: Pacer, schedule: Schedule, done: tokio::sync::oneshot::Sender<(Histogram<u64>, u64)>) -> Result<()> {
     if cfg!(test) {
         tokio::spawn(async move {
             let _ = done.send(pacer.run(&schedule, &Timer::Tokio).await);

@@ -24,11 +24,9 @@ impl Timer {
     pub(super) fn kernel() -> Self {
         // The default slack of 50 µs would be half of the lateness goal.
         let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
-        let made = rustix::time::timerfd_create(
-            TimerfdClockId::Monotonic,
-            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
-        );
-        made.ok().and_then(|fd| AsyncFd::with_interest(fd, Interest::READABLE).ok()).map_or(Self::Tokio, Self::Kernel)
+        let made =
+            rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC);
+        made.ok().and_then(watch).map_or(Self::Tokio, Self::Kernel)
     }
 
     /// Waits until `due`; returns at once when that is past.
@@ -46,6 +44,14 @@ impl Timer {
             }
         }
     }
+}
+
+/// Has the runtime watch the timer.
+#[allow(unsafe_code, reason = "tokio cannot check that the descriptor stays what it is")]
+fn watch(timer: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
+    // SAFETY: the `AsyncFd` owns the descriptor and is its only user: it stays open and stays the same until it is dropped,
+    // which takes it out of the runtime's reactor first.
+    unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) }.ok()
 }
 
 fn arm(fd: &OwnedFd, left: Duration) -> rustix::io::Result<()> {

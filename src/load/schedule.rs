@@ -130,9 +130,8 @@ mod tests {
     fn a_ramp_is_the_exact_inverse_of_its_cumulative_rate() {
         let duration = Duration::from_secs(10);
         let ramp = Schedule { segments: vec![Segment { from_rate: 0.0, to_rate: 200.0, duration }] };
-        let per_second = |second: u64| {
-            ramp.arrivals().filter(|due| due.as_nanos() / 1_000_000_000 == u128::from(second)).count()
-        };
+        let per_second =
+            |second: u64| ramp.arrivals().filter(|due| due.as_nanos() / 1_000_000_000 == u128::from(second)).count();
         // ∫ 20t over second s is 20s + 10: 10, 30, …, 190.
         let counts: Vec<usize> = (0..10).map(per_second).collect();
         assert_eq!(counts.iter().sum::<usize>(), 1000);

@@ -61,7 +61,11 @@ impl Probe for Cpu {
 }
 
 fn failed(source: BoxError) -> Error {
-    Error::Probe { name: "cpu", source, hint: "another profiler may own SIGPROF; leave this pass out with --passes time,heap".into() }
+    Error::Probe {
+        name: "cpu",
+        source,
+        hint: "another profiler may own SIGPROF; leave this pass out with --passes time,heap".into(),
+    }
 }
 
 fn process_cpu_ns() -> u64 {
@@ -95,7 +99,9 @@ impl Running for Sampling {
             reading.fact("frequency_reached_hz", (taken as f64 / (cpu_ns as f64 / 1e9) * 10.0).round() / 10.0);
         }
         if taken < FEW_STACKS {
-            let reason = format!("only {taken} stacks in this round: too little CPU time for a profile; use a longer --duration");
+            let reason = format!(
+                "only {taken} stacks in this round: too little CPU time for a profile; use a longer --duration"
+            );
             reading.warnings.push(Caution::ProbeDegraded { probe: "cpu", reason }.into());
         }
         Ok(reading)

@@ -2,6 +2,8 @@
 //! span joins its operation through its parent, the operation polled on this thread, or a field `traceparent`.
 //! Events are not looked at, and spans of the runtime and of HTTP libraries are left out.
 
+#![allow(clippy::disallowed_methods, reason = "a probe keeps time of its own: the load's clock may be a test's")]
+
 use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -98,8 +100,11 @@ impl Probe for Phases {
         });
         #[cfg(not(tokio_unstable))]
         let _ = hooks;
-        let taken = |error| Error::probe("phases", error, "the program sets a tracing subscriber of its own before perfkit runs");
-        tracing::subscriber::set_global_default(Registry::default().with(PhaseLayer)).map_err(|error| taken(error.to_string()))
+        let taken = |error| {
+            Error::probe("phases", error, "the program sets a tracing subscriber of its own before perfkit runs")
+        };
+        tracing::subscriber::set_global_default(Registry::default().with(PhaseLayer))
+            .map_err(|error| taken(error.to_string()))
     }
 
     fn start(&self, _settings: &Settings) -> Result<Box<dyn Running>> {
@@ -185,11 +190,11 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.takes(metadata) { Interest::always() } else { Interest::never() }
+        if takes(metadata) { Interest::always() } else { Interest::never() }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _context: Context<'_, S>) -> bool {
-        self.takes(metadata)
+        takes(metadata)
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -197,7 +202,8 @@ where
             return;
         }
         let Some(span) = context.span(id) else { return };
-        let from_parent = || span.parent().and_then(|parent| parent.extensions().get::<Open>().and_then(|open| open.operation));
+        let from_parent =
+            || span.parent().and_then(|parent| parent.extensions().get::<Open>().and_then(|open| open.operation));
         let operation = from_field(attributes).or_else(from_parent).or_else(|| OPERATION.get());
         span.extensions_mut().insert(Open {
             name: index_of(attributes.metadata().name()),
@@ -253,20 +259,18 @@ where
                 scheduled_ns: open.scheduled_ns,
                 max_ns: total_ns,
             });
-            if let Some(operation) = open.operation {
-                if KEPT.fetch_add(1, Ordering::Relaxed) < MOST_TIMES {
-                    local.times.push((operation, open.name, total_ns));
-                }
+            if let Some(operation) = open.operation
+                && KEPT.fetch_add(1, Ordering::Relaxed) < MOST_TIMES
+            {
+                local.times.push((operation, open.name, total_ns));
             }
         });
     }
 }
 
-impl PhaseLayer {
-    fn takes(&self, metadata: &Metadata<'_>) -> bool {
-        let first = metadata.target().split("::").next().unwrap_or_default();
-        metadata.is_span() && !LEFT_OUT.contains(&first)
-    }
+fn takes(metadata: &Metadata<'_>) -> bool {
+    let first = metadata.target().split("::").next().unwrap_or_default();
+    metadata.is_span() && !LEFT_OUT.contains(&first)
 }
 
 fn new_local() -> Arc<Mutex<Local>> {

@@ -1,6 +1,8 @@
 //! What the process takes from the machine: CPU, memory, threads, descriptors, I/O, ten times a second on a thread of its
 //! own. Reads /proc of this process only; the services' processes are not in it.
 
+#![allow(clippy::disallowed_methods, reason = "a probe keeps time of its own: the load's clock may be a test's")]
+
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -31,11 +33,11 @@ struct Sample {
     descriptors: u64,
     read_bytes: u64,
     written_bytes: u64,
-    switches: u64,
 }
 
 struct Watching {
     stop: Sender<()>,
+    switches: u64,
     thread: JoinHandle<std::result::Result<Vec<Sample>, procfs::ProcError>>,
 }
 
@@ -67,14 +69,13 @@ impl Probe for Resources {
             .name("perfkit-resource".into())
             .spawn(body)
             .map_err(|error| Error::probe("resources", error, "the process may not start more threads"))?;
-        Ok(Box::new(Watching { stop, thread }))
+        Ok(Box::new(Watching { stop, switches: switches(), thread }))
     }
 }
 
 fn sample(started: Instant) -> std::result::Result<Sample, procfs::ProcError> {
     let process = Process::myself()?;
     let stat = process.stat()?;
-    let status = process.status()?;
     // Another user's or a container's limits may hide these two; the rest stands without them.
     let io = process.io().ok();
     let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
@@ -87,18 +88,29 @@ fn sample(started: Instant) -> std::result::Result<Sample, procfs::ProcError> {
         descriptors: process.fd_count().unwrap_or(0) as u64,
         read_bytes: io.as_ref().map_or(0, |io| io.rchar),
         written_bytes: io.as_ref().map_or(0, |io| io.wchar),
-        switches: status.nonvoluntary_ctxt_switches.unwrap_or(0) + status.voluntary_ctxt_switches.unwrap_or(0),
     })
+}
+
+/// Context switches of all threads that live now. Read twice in a round only: it looks at every thread.
+fn switches() -> u64 {
+    let tasks = Process::myself().and_then(|process| process.tasks());
+    let of = |status: procfs::process::Status| {
+        status.nonvoluntary_ctxt_switches.unwrap_or(0) + status.voluntary_ctxt_switches.unwrap_or(0)
+    };
+    tasks.map_or(0, |tasks| tasks.flatten().filter_map(|task| task.status().ok()).map(of).sum())
 }
 
 impl Running for Watching {
     fn stop(self: Box<Self>) -> Result<Reading> {
+        let switches = switches().saturating_sub(self.switches);
         let _ = self.stop.send(());
         let lost = |error: &dyn std::fmt::Display| {
             Error::probe("resources", error.to_string(), "is /proc mounted and readable for this process?")
         };
         let samples = self.thread.join().map_err(|_| lost(&"its thread panicked"))?.map_err(|error| lost(&error))?;
-        Ok(read(&samples))
+        let mut reading = read(&samples);
+        reading.per_operation("switches.per_op", Unit::Count, Better::Lower, switches as f64);
+        Ok(reading)
     }
 }
 
@@ -118,18 +130,15 @@ fn read(samples: &[Sample]) -> Reading {
     reading.metric("descriptors.max", Unit::Count, Better::Lower, largest(|s| s.descriptors));
     reading.per_operation("io.read_per_op", Unit::Bytes, Better::Lower, grown(|s| s.read_bytes));
     reading.per_operation("io.written_per_op", Unit::Bytes, Better::Lower, grown(|s| s.written_bytes));
-    reading.per_operation("switches.per_op", Unit::Count, Better::Lower, grown(|s| s.switches));
-    let columns: [(&str, Unit, fn(&Sample) -> u64); 5] = [
-        ("rss", Unit::Bytes, |s| s.rss_bytes),
-        ("vms", Unit::Bytes, |s| s.vms_bytes),
-        ("threads", Unit::Count, |s| s.threads),
-        ("descriptors", Unit::Count, |s| s.descriptors),
-        ("cpu_time", Unit::Ns, |s| s.cpu_ns),
-    ];
-    for (name, unit, of) in columns {
+    let mut series = |name: &str, unit, of: fn(&Sample) -> u64| {
         let points = samples.iter().map(|sample| (sample.at_ns, of(sample) as f64)).collect();
         reading.series.push(Series { name: name.to_owned(), unit, points });
-    }
+    };
+    series("rss", Unit::Bytes, |s| s.rss_bytes);
+    series("vms", Unit::Bytes, |s| s.vms_bytes);
+    series("threads", Unit::Count, |s| s.threads);
+    series("descriptors", Unit::Count, |s| s.descriptors);
+    series("cpu_time", Unit::Ns, |s| s.cpu_ns);
     reading.fact("samples", samples.len());
     reading
 }

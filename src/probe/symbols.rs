@@ -91,10 +91,10 @@ impl Symbols {
                 frames.push(Frame { function, file, line: location.and_then(|at| at.line) });
             }
         }
-        if frames.is_empty() {
-            if let Some(symbol) = loader.find_symbol(address) {
-                frames.push(Frame { function: demangle(symbol), ..Frame::default() });
-            }
+        if frames.is_empty()
+            && let Some(symbol) = loader.find_symbol(address)
+        {
+            frames.push(Frame { function: demangle(symbol), ..Frame::default() });
         }
     }
 
@@ -118,7 +118,11 @@ pub(super) fn short_path(path: &str) -> String {
     if let Some((_, rest)) = path.split_once("/lib/rustlib/src/rust/") {
         return rest.to_owned();
     }
-    path.to_owned()
+    // Somewhere else on this machine: only the package's folder tells a reader something.
+    match (path.starts_with('/'), path.rsplit_once("/src/")) {
+        (true, Some((package, rest))) => format!("{}/src/{rest}", package.rsplit('/').next().unwrap_or(package)),
+        _ => path.to_owned(),
+    }
 }
 
 fn demangle(name: impl AsRef<str>) -> String {
@@ -149,6 +153,7 @@ mod tests {
         let cases = [
             ("/rustc/0123abc/library/std/src/fs.rs", "library/std/src/fs.rs"),
             ("/home/a/.cargo/registry/src/index.x-1f/tokio-1.54.1/src/a.rs", "tokio-1.54.1/src/a.rs"),
+            ("/somewhere/shop/src/cart/mod.rs", "shop/src/cart/mod.rs"),
             ("src/main.rs", "src/main.rs"),
         ];
         for (path, want) in cases {

@@ -52,7 +52,8 @@ pub fn without_plumbing(text: &str) -> Vec<String> {
         for (depth, frame) in path.split(';').enumerate() {
             let thread = depth == 0 && !frame.contains("::");
             let in_program = frame.contains("::") || thread;
-            let frame = if !thread && name::is_plumbing(frame, in_program) { plumbing_label(frame, in_program) } else { frame };
+            let frame =
+                if !thread && name::is_plumbing(frame, in_program) { plumbing_label(frame, in_program) } else { frame };
             if !(frame.starts_with('[') && kept.last() == Some(&frame)) {
                 kept.push(frame);
             }

@@ -110,9 +110,28 @@ fn split_top<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
 
 /// Crates whose frames say how code is run, not what it does.
 const PLUMBING: &[&str] = &[
-    "alloc", "backtrace", "core", "dhat", "futures_core", "futures_task", "futures_util", "mio", "parking_lot",
-    "parking_lot_core", "pin_project_lite", "pprof", "scheduled_thread_pool", "signal_hook", "std", "tokio",
-    "tokio_metrics", "tracing", "tracing_core", "tracing_subscriber",
+    "alloc",
+    "backtrace",
+    "core",
+    "dhat",
+    "futures_core",
+    "futures_task",
+    "futures_util",
+    "mio",
+    "parking_lot",
+    "parking_lot_core",
+    "pin_project_lite",
+    "pprof",
+    "scheduled_thread_pool",
+    "signal_hook",
+    "std",
+    "tokio",
+    "tokio_metrics",
+    "tokio_stream",
+    "tokio_util",
+    "tracing",
+    "tracing_core",
+    "tracing_subscriber",
 ];
 
 /// The parts of perfkit that drive and watch; its built-in workloads are the program's code.
@@ -150,7 +169,23 @@ pub fn is_plumbing(name: &str, in_program: bool) -> bool {
         let part = part.split(['<', ' ', '>']).next().unwrap_or(part);
         return HARNESS.contains(&part) || rest.starts_with("workload::cl") || rest.starts_with("workload::current");
     }
-    PLUMBING.contains(&first) || first.starts_with("__")
+    PLUMBING.contains(&first) || first.starts_with("__") || name.starts_with("hyper_util::rt::")
+}
+
+/// Whether a source file belongs to a library from a registry (`hyper-1.12.0/src/…`) or to the compiler's own.
+///
+/// ```
+/// use perfkit::record::name::is_library_file;
+/// assert!(is_library_file("hyper-util-0.1.21/src/rt/tokio.rs") && is_library_file("library/std/src/fs.rs"));
+/// assert!(!is_library_file("src/main.rs") && !is_library_file("shop-2/src/cart.rs"));
+/// ```
+#[must_use]
+pub fn is_library_file(file: &str) -> bool {
+    let first = file.split('/').next().unwrap_or(file);
+    let versioned = first.rsplit_once('-').is_some_and(|(_, version)| {
+        version.split('.').count() >= 3 && version.starts_with(|c: char| c.is_ascii_digit())
+    });
+    versioned || first == "library"
 }
 
 #[cfg(test)]

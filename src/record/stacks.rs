@@ -122,16 +122,13 @@ impl Stacks {
         for stack in other.stacks {
             let path: Vec<u32> =
                 stack.locations.iter().filter_map(|index| locations.get(*index as usize)).copied().collect();
-            match known.get(&(path.clone(), stack.thread.clone())) {
-                Some(&index) => {
-                    for (sum, value) in self.stacks[index].values.iter_mut().zip(&stack.values) {
-                        *sum += value;
-                    }
+            if let Some(&index) = known.get(&(path.clone(), stack.thread.clone())) {
+                for (sum, value) in self.stacks[index].values.iter_mut().zip(&stack.values) {
+                    *sum += value;
                 }
-                None => {
-                    known.insert((path.clone(), stack.thread.clone()), self.stacks.len());
-                    self.stacks.push(Stack { locations: path, ..stack });
-                }
+            } else {
+                known.insert((path.clone(), stack.thread.clone()), self.stacks.len());
+                self.stacks.push(Stack { locations: path, ..stack });
             }
         }
     }
@@ -183,13 +180,7 @@ mod tests {
 
     fn one(start: u64, value: i64) -> Stacks {
         let mut stacks = Stacks::new(&[("cpu", "nanoseconds")]);
-        stacks.modules.push(Module {
-            path: "/bin/app".into(),
-            start,
-            limit: start + 0x1000,
-            offset: 0,
-            program: true,
-        });
+        stacks.modules.push(Module { path: "/bin/app".into(), start, limit: start + 0x1000, offset: 0, program: true });
         let frame = Frame { function: "app::hot".into(), file: None, line: Some(3) };
         stacks.locations.push(Location { address: start + 0x10, module: Some(0), frames: vec![frame] });
         stacks.stacks.push(Stack { locations: vec![0], thread: "main".into(), values: vec![value] });

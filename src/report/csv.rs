@@ -4,8 +4,7 @@ use std::io::{self, Write};
 
 use super::{Format, Report};
 
-pub(super) static FORMAT: Format =
-    Format { name: "csv", about: "every metric's value in every round", render };
+pub(super) static FORMAT: Format = Format { name: "csv", about: "every metric's value in every round", render };
 
 fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);

@@ -56,7 +56,12 @@ pub fn draw(lines: &[String], drawing: &Drawing<'_>, out: &mut impl Write) -> io
 ///
 /// # Errors
 /// There is nothing to draw, or the writer failed.
-pub fn draw_difference(base: &[String], head: &[String], drawing: &Drawing<'_>, out: &mut impl Write) -> io::Result<()> {
+pub fn draw_difference(
+    base: &[String],
+    head: &[String],
+    drawing: &Drawing<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let (base, head) = (base.join("\n"), head.join("\n"));
     let mut lines = Vec::new();
     // Runs of different length are brought to the same total, so that only the shape is compared.

@@ -28,10 +28,6 @@ impl Table {
         self.rows.push(cells.into_iter().map(|cell| visible(&cell)).collect());
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows.len() <= 1
-    }
-
     /// Writes it, two spaces in and two between columns.
     pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let width = |column: usize| {
@@ -57,7 +53,8 @@ impl Table {
 /// Text of unknown origin for a terminal: what would steer it is shown as a replacement character.
 pub(super) fn visible(text: &str) -> String {
     let hidden = |letter: &char| {
-        letter.is_control() || matches!(letter, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+        letter.is_control()
+            || matches!(letter, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
     };
     text.chars().map(|letter| if hidden(&letter) { '\u{FFFD}' } else { letter }).collect()
 }
@@ -74,6 +71,6 @@ mod tests {
         let mut out = Vec::new();
         table.write(&mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(text, "  name          value\n  a\u{FFFD}[31m             1\n  longer name  123456\n");
+        assert_eq!(text, "  name          value\n  a\u{FFFD}[31m            1\n  longer name  123456\n");
     }
 }

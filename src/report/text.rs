@@ -11,8 +11,11 @@ use crate::analysis::summary::{self, Figure, HotFunction, SiteOrder};
 use crate::record::{Run, Severity, Status};
 use crate::unit::Unit;
 
-pub(super) static FORMAT: Format =
-    Format { name: "text", about: "the bottleneck report as plain text", render: |report, out| write(report, out, |_| Style::new()) };
+pub(super) static FORMAT: Format = Format {
+    name: "text",
+    about: "the bottleneck report as plain text",
+    render: |report, out| write(report, out, |_| Style::new()),
+};
 
 /// What a piece of text is, for whoever colours it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,14 +54,33 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write, style: fn(Tone) ->
 }
 
 const TASKS: &[&str] = &[
-    "operation.busy", "operation.scheduled", "operation.idle", "worker.polls_per_op", "poll.count_per_op", "poll.p99",
-    "poll.max", "poll.slow", "schedule_delay.p99", "schedule_delay.max", "runtime.busy_ratio",
-    "runtime.queue_depth.max", "runtime.blocking_queue.max", "runtime.tasks.max",
+    "operation.busy",
+    "operation.scheduled",
+    "operation.idle",
+    "worker.polls_per_op",
+    "poll.count_per_op",
+    "poll.p99",
+    "poll.max",
+    "poll.slow",
+    "schedule_delay.p99",
+    "schedule_delay.max",
+    "runtime.busy_ratio",
+    "runtime.queue_depth.max",
+    "runtime.blocking_queue.max",
+    "runtime.tasks.max",
 ];
 
 const RESOURCES: &[&str] = &[
-    "cpu.per_op", "cpu.cores", "rss.max", "rss.growth", "vms.max", "threads.max", "descriptors.max", "io.read_per_op",
-    "io.written_per_op", "switches.per_op",
+    "cpu.per_op",
+    "cpu.cores",
+    "rss.max",
+    "rss.growth",
+    "vms.max",
+    "threads.max",
+    "descriptors.max",
+    "io.read_per_op",
+    "io.written_per_op",
+    "switches.per_op",
 ];
 
 /// Where the report goes.
@@ -78,9 +100,13 @@ impl Page<'_> {
     }
 
     fn heading(&mut self, text: &str, note: &str) -> io::Result<()> {
-        let (text, note) = (self.toned(Tone::Heading, text), self.toned(Tone::Quiet, note));
+        let text = self.toned(Tone::Heading, text);
         writeln!(self.out)?;
-        writeln!(self.out, "{}", format!("{text}  {note}").trim_end())
+        if note.is_empty() {
+            return writeln!(self.out, "{text}");
+        }
+        let note = self.toned(Tone::Quiet, note);
+        writeln!(self.out, "{text}  {note}")
     }
 }
 
@@ -116,11 +142,12 @@ fn load_line(run: &Run) -> String {
     let load = &run.load;
     let driven = match load.rate_per_s {
         Some(rate) => format!("open load at {}", Unit::PerS.show(rate)),
+        None if load.users == 1 => "closed load of one user".to_owned(),
         None => format!("closed load of {} users", load.users),
     };
     let length = match (load.operations, load.duration_s) {
         (Some(operations), _) => format!("{operations} operations"),
-        (None, Some(seconds)) => Unit::Ns.show(seconds * 1e9),
+        (None, Some(seconds)) => format!("{seconds} s"),
         (None, None) => "one go".to_owned(),
     };
     let services: Vec<String> = run
@@ -129,7 +156,12 @@ fn load_line(run: &Run) -> String {
         .map(|(name, service)| format!("{name} {} {}", service.kind, visible(&service.version)))
         .collect();
     let services = if services.is_empty() { String::new() } else { format!("; {}", services.join(", ")) };
-    format!("{driven}, {} rounds of {length} for each pass ({}), {}{services}", load.rounds, load.passes.join(", "), load.runtime)
+    format!(
+        "{driven}, {} rounds of {length} for each pass ({}), {}{services}",
+        load.rounds,
+        load.passes.join(", "),
+        load.runtime
+    )
 }
 
 fn latencies(page: &mut Page<'_>, run: &Run) -> io::Result<()> {
@@ -141,7 +173,9 @@ fn latencies(page: &mut Page<'_>, run: &Run) -> io::Result<()> {
     let from = if run.load.model == "open" { "from due to end" } else { "from start to end, closed load" };
     page.heading("Latency", &format!("{from}; mean of {rounds} rounds with 95 % interval"))?;
     let mut table = figure_table();
-    figures.iter().for_each(|figure| table.row(figure_row(figure, "latency.")));
+    for figure in &figures {
+        table.row(figure_row(figure, "latency."));
+    }
     for name in ["throughput", "success_rate", "lateness.p99"] {
         if let Some(figure) = summary::figure(run, name) {
             table.row(figure_row(&figure, ""));
@@ -171,7 +205,9 @@ fn figures(page: &mut Page<'_>, title: &str, run: &Run, names: &[&str]) -> io::R
     }
     page.heading(title, &format!("mean of {} rounds with 95 % interval", found[0].rounds))?;
     let mut table = figure_table();
-    found.iter().for_each(|figure| table.row(figure_row(figure, "")));
+    for figure in &found {
+        table.row(figure_row(figure, ""));
+    }
     table.write(page.out)
 }
 
@@ -179,7 +215,10 @@ fn phases(page: &mut Page<'_>, run: &Run) -> io::Result<()> {
     if run.phases.is_empty() {
         return Ok(());
     }
-    page.heading("Phases", "mean of each passage; busy: holding its thread; share: of all latency, nested ones overlap")?;
+    page.heading(
+        "Phases",
+        "mean of each passage; busy: holding its thread; share: of all latency, nested ones overlap",
+    )?;
     let right = Side::Right;
     let mut table = Table::new(&[
         ("phase", Side::Left),
@@ -209,17 +248,19 @@ fn phases(page: &mut Page<'_>, run: &Run) -> io::Result<()> {
 fn functions(page: &mut Page<'_>, report: &Report<'_>) -> io::Result<()> {
     let lists = [
         ("Top functions by self CPU time", summary::hot_functions(report.run, report.frames, TOP)),
-        ("Top functions by total CPU time", summary::heavy_functions(report.run, report.frames, TOP)),
+        ("Top functions of the program by total CPU time", summary::heavy_functions(report.run, report.frames, TOP)),
     ];
     for (title, functions) in lists {
         if functions.is_empty() {
             continue;
         }
+        let title =
+            if report.frames == summary::Frames::All { title.replace(" of the program", "") } else { title.to_owned() };
         let note = match report.frames {
             summary::Frames::Program => "per operation; tokio, std and libc charged to their callers (-v shows them)",
             summary::Frames::All => "per operation, all frames",
         };
-        page.heading(title, note)?;
+        page.heading(&title, note)?;
         let mut table = Table::new(&[
             ("self", Side::Right),
             ("", Side::Right),
@@ -228,7 +269,9 @@ fn functions(page: &mut Page<'_>, report: &Report<'_>) -> io::Result<()> {
             ("function", Side::Left),
             ("where", Side::Left),
         ]);
-        functions.iter().for_each(|function| table.row(function_row(function)));
+        for function in &functions {
+            table.row(function_row(function));
+        }
         table.write(page.out)?;
     }
     Ok(())
@@ -248,13 +291,18 @@ fn function_row(function: &HotFunction) -> Vec<String> {
 /// A long name keeps its end, which tells it from its neighbours.
 fn shorten(name: &str) -> String {
     let length = name.chars().count();
-    if length <= NAME { name.to_owned() } else { format!("…{}", name.chars().skip(length - NAME + 1).collect::<String>()) }
+    if length <= NAME {
+        name.to_owned()
+    } else {
+        format!("…{}", name.chars().skip(length - NAME + 1).collect::<String>())
+    }
 }
 
 fn sites(page: &mut Page<'_>, report: &Report<'_>) -> io::Result<()> {
     let run = report.run;
     let Some(bytes) = summary::figure(run, "heap.bytes_per_op") else { return Ok(()) };
-    let show = |name: &str| summary::figure(run, name).map_or_else(|| "-".to_owned(), |figure| figure.unit.show(figure.mean));
+    let show =
+        |name: &str| summary::figure(run, name).map_or_else(|| "-".to_owned(), |figure| figure.unit.show(figure.mean));
     let note = format!(
         "{} in {} blocks per operation, peak {}, {} per operation still alive at the end",
         bytes.unit.show(bytes.mean),

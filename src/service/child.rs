@@ -60,11 +60,6 @@ impl Child {
         Ok(child)
     }
 
-    /// Its process number.
-    pub(super) fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
     /// How it ended, if it did, with its last words.
     pub(super) fn ended(&mut self) -> Option<String> {
         match self.process.try_wait() {

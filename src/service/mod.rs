@@ -114,11 +114,6 @@ impl Service {
         self.name
     }
 
-    /// The process, where perfkit started it.
-    pub(crate) fn pid(&self) -> Option<u32> {
-        self.child.as_ref().map(Child::pid)
-    }
-
     /// Asks whether it is still there, so that a round against a dead service is not taken for a slow one.
     pub(crate) fn check(&mut self) -> Result<()> {
         if let Some(end) = self.child.as_mut().and_then(Child::ended) {

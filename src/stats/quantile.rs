@@ -1,4 +1,4 @@
-//! Quantiles of a sample, type 7 of Hyndman and Fan (1996): linear between order statistics, as R and NumPy do by default.
+//! Quantiles of a sample, type 7 of Hyndman and Fan (1996): linear between order statistics, as R and `NumPy` do by default.
 
 /// The `q`-quantile of values that are sorted ascending; `None` for an empty sample.
 ///

@@ -40,31 +40,40 @@ struct Point {
     fs: Vec<usize>,
 }
 
-/// Reads the file's text.
+/// Reads the file's text. Names come from the addresses, as those of the CPU profile do; dhat's own are cut short.
 pub(super) fn read(text: &[u8]) -> Result<Stacks, BoxError> {
     let file: File = serde_json::from_slice(text)?;
     let symbols = Symbols::load();
     let mut stacks = Stacks::new(WEIGHTS);
     stacks.modules = symbols.modules();
     let frames: Vec<(u64, Frame)> = file.ftbl.iter().map(|text| parse_frame(text)).collect();
-    let mut known: HashMap<Vec<usize>, u32> = HashMap::new();
+    let mut known: HashMap<(u64, bool, Vec<usize>), Option<u32>> = HashMap::new();
     for point in file.pps {
-        let mut path = Vec::new();
+        let mut path: Vec<u32> = Vec::new();
         let inside: Vec<usize> = point.fs.iter().copied().filter(|index| *index < frames.len()).collect();
         // Frames of one address are functions inlined into each other: one location.
         for group in inside.chunk_by(|a, b| frames[*a].0 == frames[*b].0 && frames[*a].0 != 0) {
-            let kept: Vec<usize> =
-                group.iter().copied().filter(|index| !path.is_empty() || !is_allocator(&frames[*index].1.function)).collect();
-            if kept.is_empty() {
-                continue;
-            }
-            let index = *known.entry(kept.clone()).or_insert_with(|| {
-                let address = frames[kept[0]].0;
-                let functions = kept.iter().map(|index| frames[*index].1.clone()).collect();
-                stacks.locations.push(Location { address, module: symbols.module_of(address), frames: functions });
-                (stacks.locations.len() - 1) as u32
+            let address = frames[group[0]].0;
+            let top = path.is_empty();
+            let without_address = if address == 0 { group.to_vec() } else { Vec::new() };
+            let index = *known.entry((address, top, without_address)).or_insert_with(|| {
+                let mut location = match address {
+                    0 => {
+                        Location { address, module: None, frames: group.iter().map(|i| frames[*i].1.clone()).collect() }
+                    }
+                    // dhat records return addresses: the call is the byte before.
+                    _ => symbols.locate(address, address - 1),
+                };
+                if top {
+                    let way_in = location.frames.iter().take_while(|frame| is_allocator(&frame.function)).count();
+                    location.frames.drain(..way_in);
+                }
+                (!location.frames.is_empty()).then(|| {
+                    stacks.locations.push(location);
+                    (stacks.locations.len() - 1) as u32
+                })
             });
-            path.push(index);
+            path.extend(index);
         }
         let values = vec![point.tbk, point.tb, point.ebk, point.eb, point.gbk, point.gb];
         stacks.stacks.push(Stack { locations: path, thread: String::new(), values });
@@ -74,7 +83,19 @@ pub(super) fn read(text: &[u8]) -> Result<Stacks, BoxError> {
 
 /// Whether a frame at the top is the way into the allocator rather than who called it.
 fn is_allocator(function: &str) -> bool {
-    const PREFIXES: &[&str] = &["alloc::alloc::", "<alloc::alloc::", "alloc::raw_vec::", "<perfkit::probe::heap", "<dhat::", "__rust", "__rdl", "__rg"];
+    const PREFIXES: &[&str] = &[
+        "alloc::alloc::",
+        "<alloc::alloc::",
+        "alloc::raw_vec::",
+        "<alloc::raw_vec::",
+        "<perfkit::probe::heap",
+        "<dhat::",
+        "backtrace::",
+        "dhat::",
+        "__rust",
+        "__rdl",
+        "__rg",
+    ];
     PREFIXES.iter().any(|prefix| function.starts_with(prefix)) || function.contains("::__rust_")
 }
 

@@ -16,7 +16,6 @@ use super::{Kind, Service, failure, own_version, serve as verb};
 use crate::error::{Error, Result};
 use reply::Reply;
 
-pub(crate) use reply::fingerprint;
 pub(super) use server::serve;
 
 /// The name in errors and reports.

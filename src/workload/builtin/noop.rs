@@ -21,6 +21,9 @@ impl Workload for Noop {
     }
 
     fn describe(&self) -> Description {
-        Description { about: "nothing but one turn of the scheduler: what perfkit itself costs", ..Description::default() }
+        Description {
+            about: "nothing but one turn of the scheduler: what perfkit itself costs",
+            ..Description::default()
+        }
     }
 }
