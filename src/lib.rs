@@ -1,21 +1,41 @@
-//! perfkit: a profiling and regression-analysis toolkit for async Rust.
-pub mod analysis;
-mod cli;
+#![doc = include_str!("../README.md")]
+//!
+//! # The library
+//!
+//! A program registers its [`Workload`]s in a [`Suite`] and calls [`Suite::main`]. Everything else is the same hourglass
+//! that the binary is made of: [`experiment::record`] makes a [`record::Run`], [`analysis::analyze`] finds, [`report`]
+//! renders.
+
 pub mod error;
-pub mod experiment;
-pub mod load;
-pub mod probe;
-pub mod record;
-pub mod report;
-mod service;
-pub mod stats;
-mod suite;
 pub mod unit;
 pub mod warning;
+
 pub mod workload;
+
+pub mod load;
+
+mod suite;
+
+mod service;
+
+pub mod probe;
+
+pub mod experiment;
+
+pub mod record;
+
+pub mod stats;
+
+pub mod analysis;
+
+pub mod report;
+
+mod cli;
+
 pub use error::{BoxError, Error, Result};
 pub use load::Load;
 pub use probe::heap::{Alloc, heap_is_tracked};
 pub use suite::{Entry, Suite};
 pub use unit::{Better, Unit};
-pub use workload::{Failure, Outcome, Work, Worker, Workload, current::OperationId};
+pub use workload::current::OperationId;
+pub use workload::{Context, Description, Failure, Need, Outcome, Param, Phase, Variant, Work, Worker, Workload};

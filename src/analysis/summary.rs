@@ -155,6 +155,18 @@ fn ranked(
     functions
 }
 
+/// The crates that the program's own code is in: those with functions whose source is not a library's.
+#[must_use]
+pub fn own_crates(run: &Run) -> std::collections::BTreeSet<String> {
+    let functions = run.functions.iter().map(|function| (function.name.as_str(), function.file.as_deref()));
+    let sites = run.sites.iter().flat_map(|site| &site.stack);
+    let frames = sites.map(|frame| (frame.function.as_str(), frame.file.as_deref()));
+    let own = functions.chain(frames).filter(|(function, file)| {
+        file.is_some_and(|file| !name::is_library_file(file)) && !name::is_plumbing(function, true)
+    });
+    own.map(|(function, _)| name::crate_of(function).to_owned()).filter(|of| !of.is_empty()).collect()
+}
+
 /// How the call sites are ranked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SiteOrder {

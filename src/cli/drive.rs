@@ -196,7 +196,7 @@ fn params(arguments: &DriveArgs, file: &Driving, description: &Description) -> R
     let set = file.param.iter().chain(arguments.param.iter().map(|(name, value)| (name, value)));
     for (name, value) in set {
         if let Some(known) = params.get_mut(name) {
-            value.clone_into(known)
+            value.clone_into(known);
         } else {
             let names: Vec<&str> = description.params.iter().map(|param| param.name).collect();
             let hint = if names.is_empty() {

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::profile::{frames, report_folder};
 use super::{Exit, Session};
-use crate::analysis::summary::Frames;
+use crate::analysis::summary::{self, Frames};
 use crate::error::{Error, Result};
 use crate::record::Run;
 use crate::record::{folded, store};
@@ -101,7 +101,7 @@ fn write(session: &Session<'_>, path: &Path, svg: &[u8]) -> Result<()> {
 
 /// The picture of one run; none where it has no such stacks.
 pub(super) fn draw(run: &Run, folder: &Path, of: Of, frames: Frames) -> Result<Option<Vec<u8>>> {
-    let Some(lines) = lines(folder, of, frames)? else { return Ok(None) };
+    let Some(lines) = lines(run, folder, of, frames)? else { return Ok(None) };
     let title = format!("{}: {}", name(run), of.title());
     let subtitle = format!("run {}", run.id);
     let drawing = Drawing { title: &title, subtitle: &subtitle, width: of.width() };
@@ -116,7 +116,8 @@ fn difference(
     of: Of,
     frames: Frames,
 ) -> Result<Option<Vec<u8>>> {
-    let (Some(before), Some(after)) = (lines(base_folder, of, frames)?, lines(head_folder, of, frames)?) else {
+    let (Some(before), Some(after)) = (lines(base, base_folder, of, frames)?, lines(head, head_folder, of, frames)?)
+    else {
         return Ok(None);
     };
     let title = format!("{} against {}: change of {}", name(head), name(base), of.title());
@@ -132,7 +133,7 @@ fn name(run: &Run) -> String {
 }
 
 /// The folded stacks of a run, with plumbing folded away unless all frames are wanted.
-fn lines(folder: &Path, of: Of, frames: Frames) -> Result<Option<Vec<String>>> {
+fn lines(run: &Run, folder: &Path, of: Of, frames: Frames) -> Result<Option<Vec<String>>> {
     let path = folder.join(of.file());
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -141,7 +142,7 @@ fn lines(folder: &Path, of: Of, frames: Frames) -> Result<Option<Vec<String>>> {
     };
     let lines = match frames {
         Frames::All => text.lines().map(str::to_owned).collect(),
-        Frames::Program => folded::without_plumbing(&text),
+        Frames::Program => folded::without_plumbing(&text, &summary::own_crates(run)),
     };
     Ok(Some(lines).filter(|lines: &Vec<String>| !lines.is_empty()))
 }

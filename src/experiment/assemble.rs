@@ -12,7 +12,7 @@ use super::charge::{self, Charged};
 use super::{Plan, RoundResult, Rounds, rows, validity};
 use crate::error::{Error, Result};
 use crate::load::Model;
-use crate::record::folded::{self, Detail};
+use crate::record::folded;
 use crate::record::operation::Operations;
 use crate::record::pass::Pass;
 use crate::record::stacks::Stacks;
@@ -263,7 +263,7 @@ fn write_stacks(folder: &Path, name: &str, stacks: &Stacks, about: &pprof::About
     let path = folder.join(format!("{name}.folded"));
     let mut out = create(&path)?;
     let weight = stacks.weight(&about.default_weight).unwrap_or(0);
-    for line in folded::fold(stacks, weight, Detail::All) {
+    for line in folded::fold(stacks, weight) {
         writeln!(out, "{line}").map_err(|error| Error::write(&path, error))?;
     }
     out.flush().map_err(|error| Error::write(&path, error))

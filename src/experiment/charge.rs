@@ -8,7 +8,9 @@ use crate::record::{Function, Site, name};
 /// A function below this part of the CPU time in every round is left out of `run.json`; the profile file has it.
 const LEAST_SHARE: f64 = 0.001;
 /// Call sites kept in `run.json`; the profile file has all.
-const MOST_SITES: usize = 200;
+const MOST_SITES: usize = 100;
+/// Frames of a call site kept in `run.json`, from the allocation on.
+const MOST_FRAMES: usize = 20;
 
 /// The stacks of one round with the number of operations they are charged to.
 pub(super) struct Charged<'a> {
@@ -116,7 +118,7 @@ pub(super) fn sites(rounds: &[Charged<'_>]) -> Vec<Site> {
         for stack in &stacks.stacks {
             let value =
                 |index: usize| weights[index].and_then(|weight| stack.values.get(weight)).copied().unwrap_or(0) as f64;
-            let path: Vec<Frame> = stacks.frames(stack).map(|(frame, _)| frame.clone()).collect();
+            let path: Vec<Frame> = stacks.frames(stack).take(MOST_FRAMES).map(|(frame, _)| frame.clone()).collect();
             let sum =
                 sums.entry(path).or_insert_with(|| SiteSum { growth: vec![0.0; rounds.len()], ..SiteSum::default() });
             sum.bytes += value(0) / charged.operations / count;

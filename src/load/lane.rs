@@ -95,7 +95,7 @@ impl Lane {
             }
             while let Some(kept) = state.take() {
                 if let Some(turn) = self.next(stage).await {
-                    state = self.one(workload, kept, stage, turn).await
+                    state = self.one(workload, kept, stage, turn).await;
                 } else {
                     state = Some(kept);
                     break;

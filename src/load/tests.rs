@@ -44,6 +44,7 @@ async fn driven(load: Load, plan: fn(u64) -> Result<Duration, Failure>) -> Resul
 
 const MS: u64 = 1_000_000;
 
+#[expect(clippy::unnecessary_wraps, reason = "the plan of a workload that may fail")]
 fn ten_ms(_: u64) -> Result<Duration, Failure> {
     Ok(Duration::from_millis(10))
 }
@@ -94,7 +95,7 @@ async fn failures_count_and_leave_the_others_alone() {
     let plan = |number: u64| match number {
         0..=10 => Ok(Duration::from_millis(1)),
         _ if number.is_multiple_of(10) => Err(Failure::new("status:500", "broken")),
-        _ if number.is_multiple_of(25) => Ok(Duration::from_secs(60)),
+        _ if number.is_multiple_of(25) => Ok(Duration::from_mins(1)),
         _ => Ok(Duration::from_millis(1)),
     };
     let measured = driven(load.timeout(Duration::from_secs(1)), plan).await.unwrap();
@@ -119,7 +120,7 @@ async fn a_panic_is_a_failure_of_one_operation() {
 
 #[tokio::test(start_paused = true)]
 async fn a_load_that_only_fails_is_stopped_early() {
-    let load = Load::closed(2).lasting(Duration::from_secs(3600)).warmup(Duration::ZERO);
+    let load = Load::closed(2).lasting(Duration::from_hours(1)).warmup(Duration::ZERO);
     let plan = |number: u64| {
         if number < 3 { Ok(Duration::from_millis(1)) } else { Err(Failure::new("status:500", "broken")) }
     };

@@ -3,23 +3,15 @@
 //! Three traps of the readers (inferno 0.12.8) are closed here: `;` inside a Rust type splits a frame, a leaf that ends
 //! in ` <digits>` is read as a differential count, and control characters make an SVG that no browser opens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::name;
-use super::stacks::{Frame, Module, Stacks};
+use super::stacks::Stacks;
 
-/// What is left of the frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
-    /// Every frame, readable names.
-    All,
-    /// Runs of runtime plumbing between the program's own frames as one frame `[tokio]`, `[std]`, `[libc]`.
-    Program,
-}
-
-/// The folded lines of one weight, sorted, equal stacks added up; stacks of weight 0 or less are left out.
+/// The folded lines of one weight, sorted, equal stacks added up; stacks of weight 0 or less are left out. Names are
+/// readable: closures join the function they are in, type parameters are gone; recursion stays visible.
 #[must_use]
-pub fn fold(stacks: &Stacks, weight: usize, detail: Detail) -> Vec<String> {
+pub fn fold(stacks: &Stacks, weight: usize) -> Vec<String> {
     let mut sums: BTreeMap<String, i64> = BTreeMap::new();
     for stack in &stacks.stacks {
         let value = stack.values.get(weight).copied().unwrap_or(0);
@@ -30,70 +22,89 @@ pub fn fold(stacks: &Stacks, weight: usize, detail: Detail) -> Vec<String> {
         if !stack.thread.is_empty() {
             path.push(escape(&stack.thread));
         }
-        let mut frames: Vec<(&Frame, Option<&Module>)> = stacks.frames(stack).collect();
+        let mut frames: Vec<&str> = stacks.frames(stack).map(|(frame, _)| frame.function.as_str()).collect();
         frames.reverse();
-        push_frames(&mut path, &frames, detail);
+        let mut last = "";
+        for raw in frames {
+            let text = escape(&name::readable(raw));
+            let folds = text.starts_with('[') || name::is_closure(raw) || name::is_closure(last);
+            if !(folds && path.last() == Some(&text)) {
+                path.push(text);
+            }
+            last = raw;
+        }
         if !path.is_empty() {
             *sums.entry(guard_leaf(path.join(";"))).or_insert(0) += value;
         }
     }
+    lines(sums)
+}
+
+fn lines(sums: BTreeMap<String, i64>) -> Vec<String> {
     sums.into_iter().map(|(path, value)| format!("{path} {value}")).collect()
 }
 
-/// Folded lines, as [`fold`] writes them with [`Detail::All`], with runs of plumbing as one frame. Told by name alone:
-/// frames in brackets and those without a path are of the C library.
+/// Folded lines, as [`fold`] writes them, with the program's own code brought out.
+///
+/// On the way from a thread's start to the last frame of a crate in `own`, every run of other frames becomes one frame
+/// that names their crates: `[tokio, hyper, axum]`. Below that, what the program calls is kept, but runs of plumbing are
+/// one frame. So are they in stacks that never reach the program's code.
 #[must_use]
-pub fn without_plumbing(text: &str) -> Vec<String> {
+pub fn without_plumbing(text: &str, own: &BTreeSet<String>) -> Vec<String> {
     let mut sums: BTreeMap<String, i64> = BTreeMap::new();
     for line in text.lines() {
         let Some((path, value)) = line.rsplit_once(' ') else { continue };
         let Ok(value) = value.parse::<i64>() else { continue };
-        let mut kept: Vec<&str> = Vec::new();
-        for (depth, frame) in path.split(';').enumerate() {
+        let frames: Vec<&str> = path.split(';').collect();
+        let is_own = |frame: &&str| own.contains(name::crate_of(frame)) && !name::is_plumbing(frame, true);
+        let last_own = frames.iter().rposition(is_own);
+        let mut kept: Vec<String> = Vec::new();
+        let mut run: Vec<&str> = Vec::new();
+        for (depth, frame) in frames.iter().enumerate() {
             let thread = depth == 0 && !frame.contains("::");
-            let in_program = frame.contains("::") || thread;
-            let frame =
-                if !thread && name::is_plumbing(frame, in_program) { plumbing_label(frame, in_program) } else { frame };
-            if !(frame.starts_with('[') && kept.last() == Some(&frame)) {
-                kept.push(frame);
+            let above = last_own.is_some_and(|last| depth < last);
+            let folds = !thread && !is_own(frame) && (above || name::is_plumbing(frame, frame.contains("::")));
+            if folds {
+                run.push(frame);
+                continue;
             }
+            end_run(&mut kept, &mut run);
+            // The body of an async function, polled through a wrapper that the function itself made, is still that function.
+            if let [.., outer, wrapper] = kept.as_slice()
+                && wrapper.starts_with('[')
+                && outer == frame
+            {
+                kept.pop();
+                continue;
+            }
+            kept.push((*frame).to_owned());
         }
+        end_run(&mut kept, &mut run);
         *sums.entry(kept.join(";")).or_insert(0) += value;
     }
-    sums.into_iter().map(|(path, value)| format!("{path} {value}")).collect()
+    lines(sums)
 }
 
-/// Adds the frames from the root on.
-fn push_frames(path: &mut Vec<String>, frames: &[(&Frame, Option<&Module>)], detail: Detail) {
-    let mut last_raw = "";
-    for (frame, module) in frames {
-        let raw = frame.function.as_str();
-        let in_program = module.is_none_or(|module| module.program);
-        let text = if detail == Detail::Program && name::is_plumbing(raw, in_program) {
-            plumbing_label(raw, in_program).to_owned()
-        } else {
-            escape(&name::readable(raw))
+/// Puts one frame in place of a run, with the crates in it; the standard library is named only where it is alone.
+fn end_run(kept: &mut Vec<String>, run: &mut Vec<&str>) {
+    let mut crates: Vec<&str> = Vec::new();
+    for frame in run.drain(..) {
+        let of = match name::crate_of(frame) {
+            "" if frame.contains("::") => "std",
+            "" => "libc",
+            "core" | "alloc" => "std",
+            other => other,
         };
-        // A closure joins the function it is in; a run of plumbing is one frame; recursion stays visible.
-        let folds = text.starts_with('[') || name::is_closure(raw) || name::is_closure(last_raw);
-        if !(folds && path.last() == Some(&text)) {
-            path.push(text);
+        if !crates.contains(&of) {
+            crates.push(of);
         }
-        last_raw = raw;
     }
-}
-
-/// The frame that stands for a run of plumbing.
-fn plumbing_label(raw: &str, in_program: bool) -> &'static str {
-    let name = raw.trim_start_matches(['<', '&']);
-    if !in_program || !raw.contains("::") {
-        "[libc]"
-    } else if name.starts_with("tokio") || name.starts_with("mio::") {
-        "[tokio]"
-    } else if name.starts_with("perfkit") || name.starts_with("tracing") {
-        "[perfkit]"
-    } else {
-        "[std]"
+    if crates.len() > 1 {
+        crates.retain(|of| *of != "std" && *of != "libc");
+    }
+    match crates.len() {
+        0 => {}
+        _ => kept.push(format!("[{}]", crates.join(", "))),
     }
 }
 
@@ -128,7 +139,7 @@ fn guard_leaf(path: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::stacks::{Location, Stack};
+    use crate::record::stacks::{Frame, Location, Stack};
 
     fn stacks(names: &[&str]) -> Stacks {
         let mut stacks = Stacks::new(&[("cpu", "nanoseconds")]);
@@ -143,19 +154,32 @@ mod tests {
 
     #[test]
     fn a_semicolon_in_a_type_does_not_split_a_frame() {
-        let lines = fold(&stacks(&["<[u8; 4] as app::T>::f", "app::main"]), 0, Detail::All);
+        let lines = fold(&stacks(&["<[u8; 4] as app::T>::f", "app::main"]), 0);
         assert_eq!(lines, ["worker 1;app::main;<[u8: 4] as T>::f 7"]);
     }
 
     #[test]
     fn a_leaf_that_ends_in_digits_is_no_count() {
-        assert_eq!(fold(&stacks(&["worker 3"]), 0, Detail::All), ["worker 1;worker_3 7"]);
+        assert_eq!(fold(&stacks(&["worker 3"]), 0), ["worker 1;worker_3 7"]);
     }
 
     #[test]
     fn closures_join_their_function_and_recursion_stays() {
-        let names = ["app::f", "app::f", "app::g::{{closure}}", "app::g", "tokio::a::b", "std::c::d"];
-        assert_eq!(fold(&stacks(&names), 0, Detail::Program), ["worker 1;[std];[tokio];app::g;app::f;app::f 7"]);
+        let names = ["app::f", "app::f", "app::g::{{closure}}", "app::g"];
+        assert_eq!(fold(&stacks(&names), 0), ["worker 1;app::g;app::f;app::f 7"]);
+    }
+
+    #[test]
+    fn frames_around_the_program_become_one_and_what_it_calls_stays() {
+        let own = BTreeSet::from(["app".to_owned()]);
+        let text = "w;[libc.so.6];std::a;tokio::run;hyper::poll;core::f;axum::call;app::handler;tokio::task;app::inner;serde::to;core::g 3\n\
+                    w;tokio::run;std::b;hyper::parse 4\n\
+                    damaged";
+        let lines = without_plumbing(text, &own);
+        assert_eq!(
+            lines,
+            ["w;[tokio, hyper, axum];app::handler;[tokio];app::inner;serde::to;[std] 3", "w;[tokio];hyper::parse 4"]
+        );
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn segments(name: &str) -> String {
             // `::<T>` in the middle of a path is a type parameter; at its start it is a qualified type.
             if out.is_empty() { qualified(inner) } else { continue }
         } else {
-            segment.split('<').next().unwrap_or(segment).to_owned()
+            segment.split(['<', '{']).next().unwrap_or(segment).to_owned()
         };
         if plain.is_empty() {
             continue;
@@ -60,7 +60,8 @@ fn qualified(inner: &str) -> String {
 
 /// A type's name: references kept, parameters left out.
 fn kind_name(kind: &str) -> String {
-    let kind = kind.trim();
+    // Of `dyn A + Send` the first says what it is.
+    let kind = split_top(kind, " + ").map_or(kind, |(first, _)| first).trim();
     for sign in ["&mut ", "&", "dyn "] {
         if let Some(rest) = kind.strip_prefix(sign) {
             return format!("{sign}{}", kind_name(rest));
@@ -172,6 +173,23 @@ pub fn is_plumbing(name: &str, in_program: bool) -> bool {
     PLUMBING.contains(&first) || first.starts_with("__") || name.starts_with("hyper_util::rt::")
 }
 
+/// The crate that a readable name belongs to: the first word of its path; empty for names without a path.
+///
+/// ```
+/// use perfkit::record::name::crate_of;
+/// assert_eq!(crate_of("<&mut hyper::server::Conn as Future>::poll"), "hyper");
+/// assert_eq!(crate_of("memcpy"), "");
+/// ```
+#[must_use]
+pub fn crate_of(name: &str) -> &str {
+    let name = name.trim_start_matches(['<', '&']);
+    let name = name.strip_prefix("mut ").or_else(|| name.strip_prefix("dyn ")).unwrap_or(name);
+    match name.split_once("::") {
+        Some((first, _)) if first.chars().all(|c| c.is_alphanumeric() || c == '_') => first,
+        _ => "",
+    }
+}
+
 /// Whether a source file belongs to a library from a registry (`hyper-1.12.0/src/…`) or to the compiler's own.
 ///
 /// ```
@@ -198,8 +216,13 @@ mod tests {
             ("core::ptr::drop_in_place<alloc::vec::Vec<u8>>", "core::ptr::drop_in_place"),
             ("<F as core::ops::FnOnce<(A, B)>>::call_once", "<F as FnOnce>::call_once"),
             ("<shop::Cart>::total", "shop::Cart::total"),
-            ("<dyn shop::Price + Send>::show", "dyn shop::Price + Send::show"),
+            ("<dyn shop::Price + Send>::show", "dyn shop::Price::show"),
             ("shop::pick::<u8, {closure#3}>", "shop::pick"),
+            (
+                "<&dyn core::ops::Fn<()> + core::marker::Sync as core::ops::FnOnce<()>>::call_once",
+                "<&dyn core::ops::Fn as FnOnce>::call_once",
+            ),
+            ("core::ops::function::FnOnce::call_once{{vtable.shim}}", "core::ops::function::FnOnce::call_once"),
             ("{{closure}}", "{{closure}}"),
             ("<[u8; 4] as shop::T>::f", "<[u8; 4] as T>::f"),
             ("fn_taking::<fn(u8) -> u8>::call", "fn_taking::call"),

@@ -38,6 +38,8 @@ fn options(drawing: &Drawing<'_>) -> Options<'static> {
     };
     count_name.clone_into(&mut options.count_name);
     options.colors = flamegraph::Palette::Basic(colors);
+    // The root on top: a deep stack then needs scrolling only where it is deep.
+    options.direction = flamegraph::Direction::Inverted;
     // The same input draws the same picture.
     options.deterministic = true;
     options.min_width = 0.05;

@@ -1,0 +1,6 @@
+//! The one integration test binary.
+
+mod readme;
+mod services;
+mod stable;
+mod tidy;

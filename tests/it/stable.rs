@@ -1,0 +1,23 @@
+//! What a build without `tokio_unstable` can do, and what it must say. Runs in both builds; `scripts/test` makes both.
+
+use std::process::Command;
+
+#[test]
+fn stable_or_not_a_run_says_what_tokio_does_not_tell() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_perfkit"))
+        .args(["run", "noop", "--rounds", "2", "--duration", "200ms", "--format", "json", "-q"])
+        .current_dir(folder.path())
+        .output()
+        .expect("the binary runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let run: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    let has = |name: &str| run["metrics"].as_array().expect("metrics").iter().any(|metric| metric["name"] == name);
+    let warned =
+        run["warnings"].as_array().expect("warnings").iter().any(|warning| warning["code"] == "no-tokio-unstable");
+    // Absent, not zero: poll times need the cfg, busy ratio and the parts of operations do not.
+    assert_eq!(has("poll.p99"), cfg!(tokio_unstable));
+    assert_eq!(warned, !cfg!(tokio_unstable));
+    assert!(has("operation.busy") && has("runtime.busy_ratio"));
+    assert_eq!(run["environment"]["tokio_unstable"], cfg!(tokio_unstable));
+}
