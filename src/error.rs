@@ -123,7 +123,7 @@ impl Error {
             | Self::Workload { hint, .. }
             | Self::Probe { hint, .. } => hint,
             Self::Write { .. } => {
-                "free space or choose another folder with --profiles-dir or --reports-dir; nothing half-written was left"
+                "free space or choose another place (--profiles-dir, --reports-dir); nothing half-written was left"
             }
             Self::Internal { .. } => "this is a defect of perfkit: please report it with the command that led here",
         }

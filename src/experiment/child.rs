@@ -166,8 +166,10 @@ fn summarize(order: &Order, measured: &Measured, began: Duration, readings: Vec<
     V2Serializer::new()
         .serialize(&measured.collected.histogram, &mut histogram)
         .map_err(|error| Error::internal(format!("histogram: {error:?}")))?;
-    let generator =
-        measured.dispatch.as_ref().map(|late| Generator { lateness_p99_ns: late.value_at_quantile(0.99) as f64 });
+    let generator = measured.pacing.as_ref().map(|pacing| Generator {
+        lateness_p99_ns: pacing.lateness.value_at_quantile(0.99) as f64,
+        cpu_share: pacing.cpu_share,
+    });
     let warnings =
         measured.teardown_errors.first().map(|message| Caution::Teardown { message: message.clone() }.into());
     Ok(RoundResult {

@@ -23,7 +23,7 @@ pub(super) fn values(measured: &Measured) -> (Vec<RoundValue>, Vec<String>) {
     let seconds = measured.elapsed.max(Duration::from_nanos(1)).as_secs_f64();
     values.push("throughput", Unit::PerS, Better::Higher, Some(measured.operations.ok as f64 / seconds));
     values.push("success_rate", Unit::Ratio, Better::Higher, measured.operations.success_rate());
-    if measured.dispatch.is_some() {
+    if measured.pacing.is_some() {
         let p99 = collected.lateness.value_at_quantile(0.99) as f64;
         values.push("lateness.p99", Unit::Ns, Better::Lower, Some(p99));
     }

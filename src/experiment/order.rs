@@ -193,6 +193,8 @@ pub struct RoundResult {
 pub struct Generator {
     /// 99 of 100 operations were handed over no later than this.
     pub lateness_p99_ns: f64,
+    /// CPU time of the pacing thread as a part of the time it paced.
+    pub cpu_share: Option<f64>,
 }
 
 impl RoundResult {

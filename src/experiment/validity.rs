@@ -5,9 +5,12 @@ use super::{Plan, Rounds};
 use crate::record::Status;
 use crate::record::operation::Operations;
 use crate::record::pass::Pass;
+use crate::unit::Unit;
 
 /// The generator may be late by so much: beyond, the plan was not what was driven.
 const LATENESS_NS: f64 = 1e6;
+/// CPU time over time above which the generator has no reserve.
+const BUSY: f64 = 0.85;
 /// Achieved over planned operations below which the generator did not keep up.
 const ACHIEVED: f64 = 0.99;
 
@@ -48,17 +51,26 @@ fn invalid(plan: &Plan, rounds: &Rounds, operations: &Operations) -> Option<Stri
         }
         Some(_) => {}
     }
-    let late = |limit: f64| {
-        let lateness = rounds.of(Pass::Time).filter_map(|result| result.generator).map(|health| health.lateness_p99_ns);
-        lateness.fold(0.0, f64::max) > limit
-    };
-    if late(LATENESS_NS) {
-        return Some(
-            "invalid (generator): operations were handed over more than 1 ms late (p99); the machine is too busy for this rate"
-                .to_owned(),
-        );
+    generator_late(rounds).or_else(|| generator_fell_behind(plan, rounds))
+}
+
+/// The generator's own health: a late or busy generator did not drive what was planned.
+fn generator_late(rounds: &Rounds) -> Option<String> {
+    let health: Vec<_> = rounds.of(Pass::Time).filter_map(|result| result.generator).collect();
+    let lateness = health.iter().map(|health| health.lateness_p99_ns).fold(0.0, f64::max);
+    let busy = health.iter().filter_map(|health| health.cpu_share).fold(0.0, f64::max);
+    if lateness > LATENESS_NS {
+        let late = Unit::Ns.show(lateness);
+        return Some(format!(
+            "invalid (generator): operations were handed over up to {late} late (p99); the machine is too busy for this rate"
+        ));
     }
-    generator_fell_behind(plan, rounds)
+    (busy > BUSY).then(|| {
+        format!(
+            "invalid (generator): its thread was busy {:.0} % of the time; the rate is too high for it",
+            busy * 100.0
+        )
+    })
 }
 
 /// An open load must hand over what was planned, in the time that was planned.

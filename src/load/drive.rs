@@ -58,6 +58,17 @@ pub struct Round {
     pub rows: PathBuf,
 }
 
+/// How the generator of an open load did its own work.
+#[derive(Clone, Debug)]
+pub struct Pacing {
+    /// From the time an operation was due to its hand-over.
+    pub lateness: Histogram<u64>,
+    /// Operations that were due.
+    pub planned: u64,
+    /// CPU time of the pacing thread as a part of the time it paced; `None` where it had no thread of its own.
+    pub cpu_share: Option<f64>,
+}
+
 /// What was measured in a round.
 #[derive(Debug)]
 pub struct Measured {
@@ -67,8 +78,8 @@ pub struct Measured {
     pub collected: Collected,
     /// From the start of the measured part to the end of its last operation.
     pub elapsed: Duration,
-    /// Due to dispatch: how late the generator itself was. `None` for a closed load.
-    pub dispatch: Option<Histogram<u64>>,
+    /// How the generator of an open load kept its schedule; `None` for a closed load.
+    pub pacing: Option<Pacing>,
     /// The most operations that were in flight at once.
     pub workers: u32,
     /// Whether the breaker ended it: more than half of the first operations failed.
@@ -167,19 +178,19 @@ pub async fn drive(
     let since = clock::now();
     shared.active.store(u64::from(crew.size()), Ordering::Release);
     stage.send_replace(Stage::Measure { since });
-    let dispatch = source.measure(&crew, since).await?;
+    let pacing = source.measure(&crew, since).await?;
     shared.all_left().await;
     stop()?;
     stage.send_replace(Stage::Stop);
     let (collector, workers) = crew.dismiss().await;
-    finish(&shared, collector, dispatch, workers, source.planned())
+    finish(&shared, collector, pacing, workers, source.planned())
 }
 
 /// Puts together what was measured.
 fn finish(
     shared: &Shared,
     collector: Collector,
-    dispatch: Option<Histogram<u64>>,
+    pacing: Option<Pacing>,
     workers: u32,
     planned: Option<u64>,
 ) -> Result<Measured> {
@@ -195,7 +206,7 @@ fn finish(
         elapsed: Duration::from_nanos(collected.last_end_ns),
         operations,
         collected,
-        dispatch,
+        pacing,
         workers,
         broken: shared.breaker.tripped(),
         teardown_errors: lock(&shared.teardown_errors).clone(),
@@ -226,7 +237,7 @@ impl Source {
         }
     }
 
-    async fn measure(&mut self, crew: &Crew, since: Instant) -> Result<Option<Histogram<u64>>> {
+    async fn measure(&mut self, crew: &Crew, since: Instant) -> Result<Option<Pacing>> {
         match self {
             Self::Closed(_) => Ok(None),
             Self::Open(open) => open.measure(crew, since).await.map(Some),
@@ -292,7 +303,7 @@ async fn preflight(round: &Round) -> Result<()> {
     let worker = Worker::new(0, Arc::clone(&round.context));
     let failed = |failure: Failure| Error::Workload {
         name: String::new(),
-        source: format!("preflight: {}: {failure}", failure.kind()).into(),
+        source: format!("invalid: the preflight failed: {}: {failure}", failure.kind()).into(),
         hint: "an operation fails before there is any load: mend that first, or check the services it talks to".into(),
     };
     let work = Arc::clone(&round.workload).preflight(worker, PREFLIGHT, round.load.timeout);

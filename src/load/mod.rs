@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-pub use drive::{Measured, Observer, Progress};
+pub use drive::{Measured, Observer, Pacing, Progress};
 pub use lane::Driven;
 pub use schedule::{Schedule, Segment};
 

@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::clock::{self, Instant};
 use super::collect::Inlet;
-use super::drive::{Crew, Shared, Stage, lock};
+use super::drive::{Crew, Pacing, Shared, Stage, lock};
 use super::lane::{Turn, Turns};
 use super::pacer::Timer;
 use super::{Load, Schedule};
@@ -125,11 +124,11 @@ impl Open {
         self.pace(crew, queue, schedule, clock::now(), None).await.map(|_| ())
     }
 
-    pub(super) async fn measure(&mut self, crew: &Crew, since: Instant) -> Result<Histogram<u64>> {
+    pub(super) async fn measure(&mut self, crew: &Crew, since: Instant) -> Result<Pacing> {
         let (queue, schedule) = (Arc::clone(&self.main), self.schedule.clone());
-        let (dispatch, planned) = self.pace(crew, queue, schedule, since, Some(crew.inlet())).await?;
-        self.planned = planned;
-        Ok(dispatch)
+        let pacing = self.pace(crew, queue, schedule, since, Some(crew.inlet())).await?;
+        self.planned = pacing.planned;
+        Ok(pacing)
     }
 
     pub(super) fn planned(&self) -> u64 {
@@ -144,7 +143,7 @@ impl Open {
         schedule: Schedule,
         since: Instant,
         dropped: Option<Inlet>,
-    ) -> Result<(Histogram<u64>, u64)> {
+    ) -> Result<Pacing> {
         let (wanted, mut wants) = mpsc::channel(64);
         let closing = Arc::clone(&queue);
         let pacer = Pacer { queue, cap: self.cap, since, wanted, dropped, shared: Arc::clone(&crew.shared) };
@@ -163,7 +162,7 @@ impl Open {
 
 /// Runs the pacer on a thread of its own, so that a workload that blocks its runtime cannot make the load late. Under a
 /// paused clock it must stay in the runtime: only there does the test's time pass.
-fn launch(pacer: Pacer, schedule: Schedule, done: tokio::sync::oneshot::Sender<(Histogram<u64>, u64)>) -> Result<()> {
+fn launch(pacer: Pacer, schedule: Schedule, done: tokio::sync::oneshot::Sender<Pacing>) -> Result<()> {
     if cfg!(test) {
         tokio::spawn(async move {
             let _ = done.send(pacer.run(&schedule, &Timer::Tokio).await);
@@ -172,10 +171,19 @@ fn launch(pacer: Pacer, schedule: Schedule, done: tokio::sync::oneshot::Sender<(
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
     let body = move || {
-        let paced = runtime.block_on(async move { pacer.run(&schedule, &Timer::kernel()).await });
+        let (cpu, begin) = (thread_cpu(), clock::now());
+        let mut paced = runtime.block_on(async move { pacer.run(&schedule, &Timer::kernel()).await });
+        let wall = clock::now().saturating_duration_since(begin).as_secs_f64();
+        paced.cpu_share = Some((thread_cpu() - cpu) / wall.max(1e-9));
         let _ = done.send(paced);
     };
     std::thread::Builder::new().name("perfkit-pacer".into()).spawn(body).map(|_| ()).map_err(Error::internal)
+}
+
+/// CPU time of this thread, in seconds.
+fn thread_cpu() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
 /// Hands operations over when they are due.
@@ -191,8 +199,8 @@ struct Pacer {
 }
 
 impl Pacer {
-    /// Paces the schedule; gives the lateness of the hand-over and the number of operations that were due.
-    async fn run(mut self, schedule: &Schedule, timer: &Timer) -> (Histogram<u64>, u64) {
+    /// Paces the schedule to its end.
+    async fn run(mut self, schedule: &Schedule, timer: &Timer) -> Pacing {
         let mut lateness = histogram::latencies();
         let mut planned = 0;
         for due in schedule.arrivals() {
@@ -205,7 +213,7 @@ impl Pacer {
             self.hand_over(Turn { seq: planned, due: Some(at) });
             planned += 1;
         }
-        (lateness, planned)
+        Pacing { lateness, planned, cpu_share: None }
     }
 
     fn hand_over(&mut self, turn: Turn) {

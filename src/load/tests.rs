@@ -73,7 +73,7 @@ async fn latency_of_an_open_load_counts_from_the_time_it_was_due() {
     assert_eq!((measured.operations.planned, measured.operations.ok), (200, 200));
     let long = measured.collected.latencies_ns.iter().filter(|ns| **ns > 900 * MS).count();
     assert_eq!(long, 1);
-    assert!(measured.dispatch.is_some());
+    assert!(measured.pacing.is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,6 +135,6 @@ async fn a_failing_preflight_stops_before_any_load() {
     let before = clock::now();
     let load = Load::closed(50).lasting(Duration::from_secs(10));
     let error = driven(load, |_| Err(Failure::new("status:500", "no backend"))).await.unwrap_err();
-    assert!(error.to_string().contains("preflight: status:500: no backend"), "{error}");
+    assert!(error.to_string().contains("the preflight failed: status:500: no backend"), "{error}");
     assert_eq!(clock::now(), before);
 }

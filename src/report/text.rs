@@ -169,9 +169,8 @@ fn latencies(page: &mut Page<'_>, run: &Run) -> io::Result<()> {
     if figures.is_empty() {
         return Ok(());
     }
-    let rounds = figures[0].rounds;
     let from = if run.load.model == "open" { "from due to end" } else { "from start to end, closed load" };
-    page.heading("Latency", &format!("{from}; mean of {rounds} rounds with 95 % interval"))?;
+    page.heading("Latency", &format!("{from}; {}", over(figures[0].rounds)))?;
     let mut table = figure_table();
     for figure in &figures {
         table.row(figure_row(figure, "latency."));
@@ -184,6 +183,15 @@ fn latencies(page: &mut Page<'_>, run: &Run) -> io::Result<()> {
     table.write(page.out)
 }
 
+/// What the figures are means of.
+fn over(rounds: usize) -> String {
+    if rounds == 1 {
+        "one round: no interval".to_owned()
+    } else {
+        format!("mean of {rounds} rounds with 95 % interval")
+    }
+}
+
 fn figure_table() -> Table {
     Table::new(&[("", Side::Left), ("mean", Side::Right), ("95 % interval", Side::Left)])
 }
@@ -193,7 +201,7 @@ fn figure_row(figure: &Figure, prefix: &str) -> Vec<String> {
     let bound = if figure.lower_bound { "≥ " } else { "" };
     let interval = match figure.interval {
         Some((low, high)) => format!("[{}, {}]", figure.unit.show(low), figure.unit.show(high)),
-        None => "one round: no interval".to_owned(),
+        None => "-".to_owned(),
     };
     vec![name.to_owned(), format!("{bound}{}", figure.unit.show(figure.mean)), interval]
 }
@@ -203,7 +211,7 @@ fn figures(page: &mut Page<'_>, title: &str, run: &Run, names: &[&str]) -> io::R
     if found.is_empty() {
         return Ok(());
     }
-    page.heading(title, &format!("mean of {} rounds with 95 % interval", found[0].rounds))?;
+    page.heading(title, &over(found[0].rounds))?;
     let mut table = figure_table();
     for figure in &found {
         table.row(figure_row(figure, ""));

@@ -19,9 +19,28 @@ pub(crate) fn redact(url: &str) -> String {
 pub(super) fn scrub(text: &str, url: &str) -> String {
     let mut clean = if url.is_empty() { text.to_owned() } else { text.replace(url, &redact(url)) };
     for secret in secrets(url) {
-        clean = clean.replace(&secret, HIDDEN);
+        clean = if secret.len() < LONG { replace_word(&clean, &secret) } else { clean.replace(&secret, HIDDEN) };
     }
     clean
+}
+
+/// From this length on a secret is hidden wherever it stands. A shorter one is part of ordinary words (the user `u` of
+/// "refused"): it is hidden where it stands alone.
+const LONG: usize = 5;
+
+fn replace_word(text: &str, word: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(word) {
+        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
+        let joins = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
+        let last = before.chars().next_back().or_else(|| out.chars().next_back());
+        out.push_str(before);
+        out.push_str(if joins(last) || joins(after.chars().next()) { word } else { HIDDEN });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
 
 /// A URL of which every `@` is accounted for. A password with an unescaped `/`, `?` or `#` moves its rest, and the `@`
@@ -101,6 +120,13 @@ fn decode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_user_name_spoils_no_word() {
+        let text = "connection refused for user u at redis://u:pw@h";
+        assert_eq!(scrub(text, "redis://u:pw@h"), "connection refused for user *** at redis://***:***@h");
+        assert_eq!(scrub("WRONGPASS long-secretx", "redis://:long-secret@h"), "WRONGPASS ***x");
+    }
 
     #[test]
     fn credentials_are_replaced_and_everything_else_stays() {
