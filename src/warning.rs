@@ -42,9 +42,9 @@ pub enum Caution {
     },
     /// Too few rounds for an interval.
     FewRounds {
-        /// The pass.
-        pass: String,
-        /// Its good rounds.
+        /// The passes, joined by commas.
+        passes: String,
+        /// The good rounds of the one with the fewest.
         rounds: usize,
         /// Rounds it should have.
         needed: usize,
@@ -120,8 +120,8 @@ impl fmt::Display for Caution {
                     "interrupted by {signal} after {rounds_done} rounds; what was measured is kept as a partial run"
                 )
             }
-            Self::FewRounds { pass, rounds, needed } => {
-                write!(f, "the {pass} pass has {rounds} good rounds; an interval needs at least {needed}")
+            Self::FewRounds { passes, rounds, needed } => {
+                write!(f, "{rounds} good rounds ({passes}): an interval says little with fewer than {needed}")
             }
             Self::Censored { metric } => write!(
                 f,
@@ -139,7 +139,7 @@ impl fmt::Display for Caution {
             }
             Self::NoTokioUnstable { absent } => write!(
                 f,
-                "built without `--cfg tokio_unstable`: {absent} not measured; set it in .cargo/config.toml under [build] rustflags"
+                "built without `--cfg tokio_unstable`, so there are no {absent}; set it in .cargo/config.toml under [build] rustflags"
             ),
             Self::ProbeDegraded { probe, reason } => write!(f, "probe {probe}: {reason}"),
             Self::Teardown { message } => write!(f, "a worker could not be torn down: {message}"),

@@ -201,12 +201,11 @@ fn warnings(plan: &Plan, rounds: &Rounds) -> Vec<Warning> {
             warnings.push(Caution::FewOperations { metric: metric.into(), operations: fewest, needed }.into());
         }
     }
-    for pass in &plan.passes {
-        let count = rounds.of(*pass).count();
-        if count < ROUNDS_FOR_INTERVAL {
-            let pass = pass.name().to_owned();
-            warnings.push(Caution::FewRounds { pass, rounds: count, needed: ROUNDS_FOR_INTERVAL }.into());
-        }
+    let counts = plan.passes.iter().map(|pass| (pass.name(), rounds.of(*pass).count()));
+    let few: Vec<(&str, usize)> = counts.filter(|(_, count)| *count < ROUNDS_FOR_INTERVAL).collect();
+    if let Some(fewest) = few.iter().map(|(_, count)| *count).min() {
+        let passes = few.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        warnings.push(Caution::FewRounds { passes, rounds: fewest, needed: ROUNDS_FOR_INTERVAL }.into());
     }
     let mut seen = std::collections::HashSet::new();
     warnings.retain(|warning| seen.insert((warning.code.clone(), warning.message.clone())));

@@ -107,6 +107,8 @@ pub fn record(
 ) -> Result<Recorded> {
     plan.load.validate()?;
     let entry = suite.find(&plan.workload).ok_or_else(|| plan::unknown_workload(suite, &plan.workload))?;
+    let mut rounds = Rounds::default();
+    let plan = &without_idle_passes(plan, &mut rounds, tell)?;
     let environment = environment::gather();
     let started = clock::since_epoch();
     let id = run_id::make(
@@ -116,7 +118,6 @@ pub fn record(
     );
     let draft = store.draft(&plan.workload, &id)?;
     let mut services = services::start(&entry.describe(), plan, tell)?;
-    let mut rounds = Rounds::default();
     run_rounds(plan, &mut services, &draft, interrupt, &mut rounds, tell)?;
     if rounds.results.is_empty() && interrupt.load(Ordering::Acquire) == 0 {
         return Err(rounds.nothing_measured(plan));
@@ -124,6 +125,20 @@ pub fn record(
     let made = assemble::Made { id, started, environment, services: services.described() };
     let run = assemble::run(plan, made, rounds, &draft)?;
     Ok(Recorded { run, draft })
+}
+
+/// Leaves the heap pass out where the program does not track its heap: its rounds would see nothing.
+fn without_idle_passes(plan: &Plan, rounds: &mut Rounds, tell: &mut dyn FnMut(Event)) -> Result<Plan> {
+    let mut plan = plan.clone();
+    if plan.passes.contains(&Pass::Heap) && plan.executable.is_none() && !crate::probe::heap::heap_is_tracked() {
+        plan.passes.retain(|pass| *pass != Pass::Heap);
+        rounds.lose(Caution::NoHeapTracking, tell);
+    }
+    if plan.passes.is_empty() {
+        let hint = "add `perfkit::track_heap!();` beside `fn main`, or choose other passes";
+        return Err(Error::usage("nothing to measure: the program does not track its heap", hint));
+    }
+    Ok(plan)
 }
 
 /// What the rounds gave.

@@ -100,7 +100,7 @@ impl Running for Sampling {
         }
         if taken < FEW_STACKS {
             let reason = format!(
-                "only {taken} stacks in this round: too little CPU time for a profile; use a longer --duration"
+                "fewer than {FEW_STACKS} stacks in a round: too little CPU time for a profile; use a longer --duration"
             );
             reading.warnings.push(Caution::ProbeDegraded { probe: "cpu", reason }.into());
         }

@@ -136,7 +136,7 @@ impl Running for Watching {
             reading.warnings.push(Caution::ProbeDegraded { probe: "phases", reason }.into());
         }
         #[cfg(not(tokio_unstable))]
-        reading.warnings.push(Caution::NoTokioUnstable { absent: "the scheduled part of phases" }.into());
+        reading.warnings.push(Caution::NoTokioUnstable { absent: "scheduled parts of phases" }.into());
         reading.fact("spans", sums.iter().map(|sum| sum.count).sum::<u64>());
         reading.spans = Spans { names: names.iter().map(|name| (*name).to_owned()).collect(), times };
         Ok(reading)
