@@ -6,6 +6,7 @@ pub use tokio::time::Instant;
 
 /// The time now, on the monotonic clock; in a paused test, the test's time.
 #[must_use]
+#[inline]
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
 pub fn now() -> Instant {
     Instant::now()
@@ -20,6 +21,7 @@ pub fn since_epoch() -> Duration {
 
 /// Nanoseconds from one instant to a later one; 0 where it is not later.
 #[must_use]
+#[inline]
 pub fn ns_between(from: Instant, to: Instant) -> u64 {
     u64::try_from(to.saturating_duration_since(from).as_nanos()).unwrap_or(u64::MAX)
 }

@@ -73,9 +73,10 @@ impl ClosedTurns {
         };
         if let (Some((operations, claimed)), Stage::Measure { .. }) = (&self.budget, stage) {
             let seq = claimed.fetch_add(1, Ordering::Relaxed);
-            return (seq < *operations).then_some(Turn { seq, due: None });
+            return (seq < *operations).then_some(Turn { seq, due: None, start: None });
         }
-        if clock::now().saturating_duration_since(since) >= limit {
+        let now = clock::now();
+        if now.saturating_duration_since(since) >= limit {
             return None;
         }
         // Numbers are unique without a shared counter: users take them in turn.
@@ -83,7 +84,7 @@ impl ClosedTurns {
         if matches!(stage, Stage::Measure { .. }) {
             self.done += 1;
         }
-        Some(Turn { seq, due: None })
+        Some(Turn { seq, due: None, start: Some(now) })
     }
 }
 

@@ -220,10 +220,78 @@ impl Collected {
     }
 }
 
+/// Writes a row without the formatting machinery, which would take three quarters of the collecting thread's time.
 fn write_row(out: &mut impl Write, row: &Row) -> std::io::Result<()> {
-    write!(out, "{},{},{},{},{},{},", row.seq, row.worker, row.due_ns, row.start_ns, row.end_ns, row.fate.name())?;
+    let mut line = Line { bytes: [0; Line::LONGEST], length: 0 };
+    for number in [row.seq, u64::from(row.worker), row.due_ns, row.start_ns, row.end_ns] {
+        line.number(number);
+        line.text(b",");
+    }
+    line.text(row.fate.name().as_bytes());
     match row.parts {
-        Some(parts) => writeln!(out, "{},{},{}", parts.busy_ns, parts.scheduled_ns, parts.idle_ns),
-        None => writeln!(out, ",,"),
+        Some(parts) => {
+            for number in [parts.busy_ns, parts.scheduled_ns, parts.idle_ns] {
+                line.text(b",");
+                line.number(number);
+            }
+        }
+        None => line.text(b",,,"),
+    }
+    line.text(b"\n");
+    out.write_all(&line.bytes[..line.length])
+}
+
+/// A row's text.
+struct Line {
+    bytes: [u8; Line::LONGEST],
+    length: usize,
+}
+
+impl Line {
+    /// Eight numbers of at most twenty digits, an outcome, and what is between them.
+    const LONGEST: usize = 8 * 20 + 32;
+
+    fn text(&mut self, text: &[u8]) {
+        self.bytes[self.length..self.length + text.len()].copy_from_slice(text);
+        self.length += text.len();
+    }
+
+    fn number(&mut self, mut number: u64) {
+        let (mut digits, mut first) = ([0; 20], 20);
+        loop {
+            first -= 1;
+            digits[first] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        self.text(&digits[first..]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::operation::Parts;
+
+    #[test]
+    fn rows_are_written_as_the_columns_say() {
+        let row =
+            Row { seq: 0, worker: 7, due_ns: 10, start_ns: 99, end_ns: u64::MAX, fate: Fate::TimedOut, parts: None };
+        let longest = Row {
+            seq: u64::MAX,
+            worker: u32::MAX,
+            due_ns: u64::MAX,
+            start_ns: u64::MAX,
+            parts: Some(Parts { busy_ns: u64::MAX, scheduled_ns: u64::MAX, idle_ns: u64::MAX, slow_polls: 0 }),
+            ..row
+        };
+        let mut out = Vec::new();
+        write_row(&mut out, &row).unwrap();
+        write_row(&mut out, &longest).unwrap();
+        let (max, worker) = (u64::MAX, u32::MAX);
+        let expected = format!("{max},{worker},{max},{max},{max},timed_out,{max},{max},{max}\n");
+        assert_eq!(String::from_utf8(out).unwrap(), format!("0,7,10,99,{max},timed_out,,,\n{expected}"));
     }
 }

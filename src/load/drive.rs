@@ -15,7 +15,7 @@ use super::collect::{Collected, Collector, Counts};
 use super::lane::{Driven, Lane, Turns};
 use super::{Load, Model, closed, open};
 use crate::error::{Error, Result};
-use crate::record::operation::{Operations, Parts};
+use crate::record::operation::Operations;
 use crate::workload::current::OperationId;
 use crate::workload::{Context, Failure, Worker};
 
@@ -27,12 +27,11 @@ pub trait Observer: Send + Sync {
     /// Wraps a worker's whole task.
     fn worker(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// Drives one operation to its end and says where its time went.
-    fn operation<'a>(
-        &'a self,
-        id: OperationId,
-        operation: Pin<&'a mut (dyn Future<Output = ()> + Send + 'a)>,
-    ) -> Pin<Box<dyn Future<Output = Parts> + Send + 'a>>;
+    /// Does one poll of an operation; gives how long its task had waited for a thread, in nanoseconds, where it is known.
+    fn poll(&self, id: OperationId, poll: &mut dyn FnMut()) -> u64;
+
+    /// A poll took so long; gives whether that is slow.
+    fn polled(&self, busy_ns: u64) -> bool;
 }
 
 /// Where a round is, for progress lines.

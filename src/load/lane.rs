@@ -11,8 +11,10 @@ use std::time::Duration;
 use super::clock::{self, Instant};
 use super::closed::ClosedTurns;
 use super::collect::Inlet;
+use super::deadline::Deadline;
 use super::drive::{Shared, Stage, lock};
 use super::open::OpenTurns;
+use super::watched::{Around, Unwatched, Watched};
 use crate::record::operation::{Fate, Parts, Row};
 use crate::workload::current::OperationId;
 use crate::workload::{Description, Failure, Work, Worker, Workload};
@@ -43,8 +45,10 @@ impl<W: Workload> Driven for W {
     fn preflight(self: Arc<Self>, worker: Worker, count: u64, timeout: Duration) -> Task<Result<(), Failure>> {
         Box::pin(async move {
             let mut state = self.setup(worker).await.map_err(Failure::from_error)?;
+            let mut deadline = Deadline::default();
             for _ in 0..count {
-                attempt(&*self, &mut state, clock::now() + timeout, timeout).await.0?;
+                let mut limit = Limit { deadline: &mut deadline, due: clock::now() + timeout, timeout };
+                attempt(&*self, &mut state, &mut limit, &mut Unwatched).await.0?;
             }
             self.teardown(state).await.map_err(Failure::from_error)
         })
@@ -61,8 +65,10 @@ pub(super) enum Turns {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turn {
     pub(super) seq: u64,
-    /// When it is due; `None`: now.
+    /// When it is due; `None`: when it starts.
     pub(super) due: Option<Instant>,
+    /// The time at which it was given out, where that is known: it starts then.
+    pub(super) start: Option<Instant>,
 }
 
 /// One worker.
@@ -71,11 +77,12 @@ pub struct Lane {
     turns: Turns,
     shared: Arc<Shared>,
     inlet: Inlet,
+    deadline: Deadline,
 }
 
 impl Lane {
     pub(super) fn new(worker: Worker, turns: Turns, shared: Arc<Shared>, inlet: Inlet) -> Self {
-        Self { worker, turns, shared, inlet }
+        Self { worker, turns, shared, inlet, deadline: Deadline::default() }
     }
 
     /// Follows the stages of the round to their end.
@@ -131,29 +138,19 @@ impl Lane {
         stage: Stage,
         turn: Turn,
     ) -> Option<W::State> {
-        let start = clock::now();
+        let start = turn.start.unwrap_or_else(clock::now);
+        let timeout = self.shared.timeout;
+        let mut limit = Limit { deadline: &mut self.deadline, due: start + timeout, timeout };
         let observer = self.shared.observer.as_ref().filter(|_| matches!(stage, Stage::Measure { .. }));
-        let deadline = start + self.shared.timeout;
-        let (result, parts) = match observer {
-            None => (attempt(workload, &mut state, deadline, self.shared.timeout).await, None),
+        let ((result, survival), end, parts) = match observer {
+            None => (attempt(workload, &mut state, &mut limit, &mut Unwatched).await, clock::now(), None),
             Some(observer) => {
-                let id = OperationId(turn.seq);
-                let mut result = None;
-                let parts = {
-                    let mut operation = pin!(attempt(workload, &mut state, deadline, self.shared.timeout));
-                    let slot = &mut result;
-                    // The current operation is set for each poll: the task may move between threads in between.
-                    let scoped = pin!(std::future::poll_fn(move |cx| {
-                        id.scope(|| operation.as_mut().poll(cx)).map(|output| *slot = Some(output))
-                    }));
-                    observer.operation(id, scoped).await
-                };
-                let lost = || (Err(Failure::new("internal", "the observer dropped the operation")), Survival::Keep);
-                (result.unwrap_or_else(lost), Some(parts))
+                let mut watched = Watched::new(observer, OperationId(turn.seq), start);
+                let attempted = attempt(workload, &mut state, &mut limit, &mut watched).await;
+                let end = clock::now();
+                (attempted, end, Some(watched.parts(end)))
             }
         };
-        let end = clock::now();
-        let (result, survival) = result;
         if let Stage::Measure { since } = stage {
             self.record(since, turn, (start, end), result, parts);
         }
@@ -213,31 +210,36 @@ enum Survival {
     Replace,
 }
 
+/// How long an operation may take, and the timer that says so.
+struct Limit<'a> {
+    deadline: &'a mut Deadline,
+    due: Instant,
+    timeout: Duration,
+}
+
 /// One operation with its timeout; a panic is a failure of this operation only.
 async fn attempt<W: Workload>(
     workload: &W,
     state: &mut W::State,
-    deadline: Instant,
-    limit: Duration,
+    limit: &mut Limit<'_>,
+    around: &mut impl Around,
 ) -> (Result<Work, Failure>, Survival) {
-    let guarded = {
-        let mut operation = pin!(workload.operation(state));
-        let caught = std::future::poll_fn(move |cx| {
+    let mut operation = pin!(workload.operation(state));
+    std::future::poll_fn(|cx| {
+        around.poll(|| {
             // Unwind safety: after a panic neither the future nor the state is used again.
             match std::panic::catch_unwind(AssertUnwindSafe(|| operation.as_mut().poll(cx))) {
-                Ok(Poll::Pending) => Poll::Pending,
-                Ok(Poll::Ready(result)) => Poll::Ready(Ok(result)),
-                Err(panic) => Poll::Ready(Err(panic_message(&*panic))),
+                Ok(Poll::Ready(Ok(work))) => Poll::Ready((Ok(work), Survival::Keep)),
+                Ok(Poll::Ready(Err(error))) => Poll::Ready((Err(Failure::from_error(error)), Survival::Keep)),
+                Ok(Poll::Pending) => {
+                    let late = limit.deadline.poll(limit.due, cx);
+                    late.map(|()| (Err(Failure::timeout(limit.timeout)), Survival::Replace))
+                }
+                Err(panic) => Poll::Ready((Err(Failure::new("panic", panic_message(&*panic))), Survival::Replace)),
             }
-        });
-        tokio::time::timeout_at(deadline, caught).await
-    };
-    match guarded {
-        Ok(Ok(Ok(work))) => (Ok(work), Survival::Keep),
-        Ok(Ok(Err(error))) => (Err(Failure::from_error(error)), Survival::Keep),
-        Ok(Err(message)) => (Err(Failure::new("panic", message)), Survival::Replace),
-        Err(_) => (Err(Failure::timeout(limit)), Survival::Replace),
-    }
+        })
+    })
+    .await
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {

@@ -4,6 +4,7 @@
 pub mod clock;
 mod closed;
 pub mod collect;
+mod deadline;
 pub mod drive;
 mod lane;
 mod open;
@@ -11,6 +12,7 @@ mod pacer;
 mod schedule;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::time::Duration;
 

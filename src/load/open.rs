@@ -210,7 +210,7 @@ impl Pacer {
             let at = self.since + due;
             timer.wait_until(at).await;
             lateness.saturating_record(clock::ns_between(at, clock::now()));
-            self.hand_over(Turn { seq: planned, due: Some(at) });
+            self.hand_over(Turn { seq: planned, due: Some(at), start: None });
             planned += 1;
         }
         Pacing { lateness, planned, cpu_share: None }

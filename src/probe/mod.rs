@@ -9,6 +9,7 @@ pub mod resources;
 pub mod runtime;
 mod symbols;
 pub mod tasks;
+pub mod wait;
 
 use std::path::PathBuf;
 

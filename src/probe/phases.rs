@@ -4,7 +4,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a probe keeps time of its own: the load's clock may be a test's")]
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -42,8 +42,6 @@ static RESOLVE: OnceLock<fn(&str) -> Option<u64>> = OnceLock::new();
 thread_local! {
     static LOCAL: OnceCell<Arc<Mutex<Local>>> = const { OnceCell::new() };
     static OPERATION: Cell<Option<u64>> = const { Cell::new(None) };
-    /// The delay from wake to this poll, and a number that differs between polls on this thread.
-    static POLL: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
 /// What one thread has seen; another thread reads it only at the end.
@@ -68,6 +66,7 @@ pub fn resolve_traceparent(resolve: fn(&str) -> Option<u64>) {
 }
 
 /// Runs `poll` with this operation's number for the spans that open in it.
+#[inline]
 pub fn in_operation<T>(operation: u64, poll: impl FnOnce() -> T) -> T {
     struct Restore(Option<u64>);
     impl Drop for Restore {
@@ -93,13 +92,7 @@ impl Probe for Phases {
     }
 
     fn prepare(&self, hooks: &mut Hooks) -> Result<()> {
-        #[cfg(tokio_unstable)]
-        hooks.before_poll(|task| {
-            let delay = task.schedule_latency().map_or(0, nanoseconds);
-            POLL.with(|poll| poll.set((delay, poll.get().1.wrapping_add(1))));
-        });
-        #[cfg(not(tokio_unstable))]
-        let _ = hooks;
+        super::wait::watch(hooks);
         let taken = |error| {
             Error::probe("phases", error, "the program sets a tracing subscriber of its own before perfkit runs")
         };
@@ -221,7 +214,7 @@ where
         let Some(span) = context.span(id) else { return };
         let mut extensions = span.extensions_mut();
         let Some(open) = extensions.get_mut::<Open>() else { return };
-        let (delay_ns, poll) = POLL.get();
+        let (delay_ns, poll) = super::wait::current();
         if open.resumed && open.poll != poll {
             open.scheduled_ns += delay_ns;
         }
@@ -279,15 +272,24 @@ fn new_local() -> Arc<Mutex<Local>> {
     local
 }
 
-/// The index of a span's name. Few names, each looked up once per span: a scan by address is quick.
+/// The index of a span's name. Each thread remembers the names it has seen by their addresses: few, so a scan is quick.
 fn index_of(name: &'static str) -> u16 {
-    let mut names = lock(&NAMES);
-    let same = |known: &&'static str| std::ptr::eq(*known, name) || **known == *name;
-    let index = names.iter().position(same).unwrap_or_else(|| {
-        names.push(name);
-        names.len() - 1
-    });
-    u16::try_from(index).unwrap_or(u16::MAX)
+    thread_local! {
+        static SEEN: RefCell<Vec<(*const u8, u16)>> = const { RefCell::new(Vec::new()) };
+    }
+    SEEN.with_borrow_mut(|seen| {
+        if let Some((_, index)) = seen.iter().find(|(address, _)| *address == name.as_ptr()) {
+            return *index;
+        }
+        let mut names = lock(&NAMES);
+        let index = names.iter().position(|known| *known == name).unwrap_or_else(|| {
+            names.push(name);
+            names.len() - 1
+        });
+        let index = u16::try_from(index).unwrap_or(u16::MAX);
+        seen.push((name.as_ptr(), index));
+        index
+    })
 }
 
 /// The operation that a span's field `traceparent` names.

@@ -1,58 +1,94 @@
-//! Where the time of operations goes: busy, scheduled, idle, by tokio-metrics' `FutureMonitor` for each operation and one
-//! `TaskMonitor` for all workers. It allocates for each operation, so it watches in the time pass only.
+//! Polls of the workers: how many, and which were slow. Where the time of an operation goes is taken by the load itself;
+//! with `tokio_unstable` the runtime tells how long a task waited for a thread, without it tokio-metrics does, whose
+//! `FutureMonitor` for each operation and `TaskMonitor` for each poll would cost more than everything else together.
 
 use std::future::Future;
-use std::sync::LazyLock;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-use tokio_metrics::{FutureMonitor, TaskMetrics, TaskMonitor};
 
 use super::{Probe, Running, Settings};
 use crate::error::Result;
 use crate::record::Reading;
-use crate::record::operation::Parts;
 use crate::record::pass::Pass;
 use crate::unit::{Better, Unit};
 
 /// A poll that takes longer keeps other tasks of its thread waiting noticeably.
 pub const SLOW_POLL: Duration = Duration::from_millis(1);
+const SLOW_POLL_NS: u64 = SLOW_POLL.as_nanos() as u64;
 
-static WORKERS: LazyLock<TaskMonitor> = LazyLock::new(|| {
-    let mut builder = TaskMonitor::builder();
-    builder.with_slow_poll_threshold(SLOW_POLL).publish_scheduling_delay();
-    builder.build()
-});
+/// The polls of each worker, which alone writes its own: threads that count together would wait for each other.
+static POLLS: Mutex<Vec<Arc<AtomicU64>>> = Mutex::new(Vec::new());
+static SLOW_POLLS: AtomicU64 = AtomicU64::new(0);
 
 /// The probe `tasks`.
 pub struct Tasks;
 
 /// Wraps a worker's task; operations inside it then know how long they waited for a thread.
 pub fn worker(task: impl Future<Output = ()> + Send) -> impl Future<Output = ()> + Send {
-    WORKERS.instrument(task)
+    let polls = Arc::new(AtomicU64::new(0));
+    POLLS.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&polls));
+    let counted = async move {
+        let mut task = pin!(task);
+        std::future::poll_fn(|cx| {
+            polls.store(polls.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            task.as_mut().poll(cx)
+        })
+        .await;
+    };
+    waiting(counted)
 }
 
-/// Drives one operation and says where its time went.
-pub async fn operation(operation: impl Future<Output = ()> + Send) -> Parts {
-    let monitor = FutureMonitor::with_slow_poll_threshold(SLOW_POLL);
-    let ((), metrics) = monitor.instrument(operation).await;
-    let total = nanoseconds(metrics.total_duration);
-    let busy = nanoseconds(metrics.total_poll_duration).min(total);
-    let scheduled = nanoseconds(metrics.total_scheduled_duration).min(total - busy);
-    Parts {
-        busy_ns: busy,
-        scheduled_ns: scheduled,
-        // What the task waited for a thread is idle to the future; here it is told apart.
-        idle_ns: total - busy - scheduled,
-        slow_polls: u32::try_from(metrics.slow_poll_count).unwrap_or(u32::MAX),
+#[cfg(tokio_unstable)]
+fn waiting(task: impl Future<Output = ()> + Send) -> impl Future<Output = ()> + Send {
+    task
+}
+
+#[cfg(not(tokio_unstable))]
+fn waiting(task: impl Future<Output = ()> + Send) -> impl Future<Output = ()> + Send {
+    use tokio_metrics::{TaskMonitor, TaskScheduling};
+    static WORKERS: std::sync::LazyLock<TaskMonitor> = std::sync::LazyLock::new(|| {
+        let mut builder = TaskMonitor::builder();
+        builder.publish_scheduling_delay();
+        builder.build()
+    });
+    WORKERS.instrument(async move {
+        let (mut task, mut before) = (pin!(task), Duration::ZERO);
+        std::future::poll_fn(|cx| {
+            let now = TaskScheduling::try_current().unwrap_or_default().total_scheduled_duration;
+            super::wait::note(nanoseconds(now.saturating_sub(before)));
+            before = now;
+            task.as_mut().poll(cx)
+        })
+        .await;
+    })
+}
+
+/// Counts the poll of an operation; gives whether it was slow.
+#[inline]
+pub fn polled(busy_ns: u64) -> bool {
+    let slow = busy_ns >= SLOW_POLL_NS;
+    if slow {
+        SLOW_POLLS.fetch_add(1, Ordering::Relaxed);
     }
+    slow
 }
 
+#[cfg(not(tokio_unstable))]
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// All polls and the slow ones so far.
+fn counted() -> (u64, u64) {
+    let workers = POLLS.lock().unwrap_or_else(PoisonError::into_inner);
+    let polls = workers.iter().map(|polls| polls.load(Ordering::Relaxed)).sum();
+    (polls, SLOW_POLLS.load(Ordering::Relaxed))
+}
+
 struct Watching {
-    before: TaskMetrics,
+    before: (u64, u64),
 }
 
 impl Probe for Tasks {
@@ -61,7 +97,7 @@ impl Probe for Tasks {
     }
 
     fn about(&self) -> &'static str {
-        "each operation's time busy, scheduled and idle (tokio-metrics)"
+        "each operation's time busy, scheduled and idle; slow polls"
     }
 
     fn passes(&self) -> &'static [Pass] {
@@ -69,19 +105,17 @@ impl Probe for Tasks {
     }
 
     fn start(&self, _settings: &Settings) -> Result<Box<dyn Running>> {
-        Ok(Box::new(Watching { before: WORKERS.cumulative() }))
+        Ok(Box::new(Watching { before: counted() }))
     }
 }
 
 impl Running for Watching {
     fn stop(self: Box<Self>) -> Result<Reading> {
-        let (before, after) = (self.before, WORKERS.cumulative());
+        let ((polls_before, slow_before), (polls, slow)) = (self.before, counted());
         let mut reading = Reading::of("tasks");
-        let polls = after.total_poll_count.saturating_sub(before.total_poll_count);
-        let slow = after.total_slow_poll_count.saturating_sub(before.total_slow_poll_count);
-        reading.per_operation("worker.polls_per_op", Unit::Count, Better::Lower, polls as f64);
-        reading.metric("worker.slow_polls", Unit::Count, Better::Lower, slow as f64);
-        reading.fact("slow_poll_ns", nanoseconds(SLOW_POLL));
+        reading.per_operation("worker.polls_per_op", Unit::Count, Better::Lower, (polls - polls_before) as f64);
+        reading.metric("worker.slow_polls", Unit::Count, Better::Lower, (slow - slow_before) as f64);
+        reading.fact("slow_poll_ns", SLOW_POLL_NS);
         Ok(reading)
     }
 }

@@ -52,6 +52,7 @@ impl OperationId {
     }
 
     /// Runs `poll` with this operation as the current one.
+    #[inline]
     pub(crate) fn scope<T>(self, poll: impl FnOnce() -> T) -> T {
         struct Restore(Option<OperationId>);
         impl Drop for Restore {

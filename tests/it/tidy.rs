@@ -136,7 +136,7 @@ fn no_file_is_too_long() {
 #[test]
 fn everything_in_a_registry_folder_is_registered() {
     let registries = [
-        ("src/probe", "mod.rs", &["hooks", "symbols"][..]),
+        ("src/probe", "mod.rs", &["hooks", "symbols", "wait"][..]),
         ("src/analysis", "mod.rs", &["summary"]),
         ("src/report", "mod.rs", &["table", "flamegraph"]),
         ("src/workload/builtin", "mod.rs", &[]),
