@@ -90,6 +90,9 @@ pub(super) fn plan(session: &Session<'_>, arguments: &DriveArgs, passes: &[Pass]
     let entry = suite.find(name).ok_or_else(|| unknown_workload(suite, name))?;
     let description = entry.describe();
     let (config, path) = config::load(session.global.config.as_deref())?;
+    for other in config.workload.keys().filter(|other| suite.find(other).is_none()) {
+        session.output.say(&format!("warning: {}: there is no workload `{other}` here", path.display()));
+    }
     let file = config.driving(name);
     let within = |result: Result<Plan>| result.map_err(|error| in_file(error, &path));
     within(decide(session, arguments, entry, &description, &file, passes))

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{Exit, Session};
 use crate::analysis;
 use crate::error::{Error, Result};
+use crate::record::name::visible;
 use crate::suite::Entry;
 
 pub(super) fn list(session: &Session<'_>) -> Result<Exit> {
@@ -24,7 +25,7 @@ pub(super) fn list(session: &Session<'_>) -> Result<Exit> {
     for analysis in analysis::ALL {
         text.push_str(&format!("  {:<12} {}\n", analysis.rule, analysis.about));
     }
-    session.output.text(&text)?;
+    session.output.text(&visible(&text))?;
     Ok(Exit::Done)
 }
 

@@ -148,7 +148,9 @@ impl Suite {
 /// The command line, with the suite's name.
 fn command(suite: &Suite) -> clap::Command {
     let name = suite.name().to_owned();
-    Cli::command().name(name.clone()).bin_name(name)
+    // A wrapper's flag may be given again: the last one counts.
+    let again = |command: clap::Command| command.args_override_self(true);
+    again(Cli::command()).mut_subcommands(again).name(name.clone()).bin_name(name)
 }
 
 fn dispatch(session: &Session<'_>, verb: Verb) -> Result<Exit> {

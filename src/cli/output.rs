@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::{Color, Exit, Global, exit};
 use crate::error::{Error, Result};
+use crate::record::name::visible;
 use crate::report;
 
 /// Where a verb's words go.
@@ -66,7 +67,7 @@ impl Output {
     /// Says something on stderr, unless quiet.
     pub(super) fn say(&self, text: &str) {
         if !self.quiet {
-            let _ = writeln!(AutoStream::new(io::stderr().lock(), self.color), "{text}");
+            let _ = writeln!(AutoStream::new(io::stderr().lock(), self.color), "{}", visible(text));
         }
     }
 
@@ -87,7 +88,8 @@ impl Output {
             Err(error) => {
                 let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
                 let mut err = AutoStream::new(io::stderr().lock(), self.color);
-                let _ = writeln!(err, "{red}error{red:#}: {error}\n\nhint: {}", error.hint());
+                let (text, hint) = (visible(&error.to_string()), visible(error.hint()));
+                let _ = writeln!(err, "{red}error{red:#}: {text}\n\nhint: {hint}");
                 ExitCode::from(exit::of_error(&error))
             }
         }

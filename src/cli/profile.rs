@@ -25,6 +25,7 @@ pub(super) fn profile(session: &Session<'_>, arguments: &DriveArgs) -> Result<Ex
 /// Measures, analyzes, stores and shows.
 pub(super) fn measure(session: &Session<'_>, arguments: &DriveArgs, passes: &[Pass]) -> Result<Exit> {
     let plan = drive::plan(session, arguments, passes)?;
+    check_reports(session, &plan.workload)?;
     let interrupt = catch_signals()?;
     let mut progress = Progress::new(&session.output);
     if crate::experiment::is_debug_build() {
@@ -48,6 +49,13 @@ pub(super) fn measure(session: &Session<'_>, arguments: &DriveArgs, passes: &[Pa
     Ok(exit(session, &run, signal))
 }
 
+/// Looks whether reports can be written before anything is measured for them.
+fn check_reports(session: &Session<'_>, workload: &str) -> Result<()> {
+    let folder = session.global.reports_dir.join(folder_name(workload));
+    std::fs::create_dir_all(&folder).map_err(|error| Error::write(&folder, error))?;
+    tempfile::tempfile_in(&folder).map(drop).map_err(|error| Error::write(&folder, error))
+}
+
 /// Frames as the user wants them.
 pub(super) fn frames(session: &Session<'_>) -> Frames {
     if session.global.verbose { Frames::All } else { Frames::Program }
@@ -56,11 +64,11 @@ pub(super) fn frames(session: &Session<'_>) -> Frames {
 /// The first signal stops after what is being done; the second ends the process at once, and its children with it.
 fn catch_signals() -> Result<Interrupt> {
     let interrupt: Interrupt = Arc::new(AtomicUsize::new(0));
+    let again = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        let again = Arc::new(AtomicBool::new(false));
         let conditional = signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again));
         conditional.map_err(Error::internal)?;
-        signal_hook::flag::register(signal, again).map_err(Error::internal)?;
+        signal_hook::flag::register(signal, Arc::clone(&again)).map_err(Error::internal)?;
         signal_hook::flag::register_usize(signal, Arc::clone(&interrupt), signal as usize).map_err(Error::internal)?;
     }
     Ok(interrupt)
@@ -103,11 +111,11 @@ pub(super) fn report_folder(session: &Session<'_>, run: &Run) -> Result<PathBuf>
 }
 
 fn exit(session: &Session<'_>, run: &Run, signal: usize) -> Exit {
-    if run.status == Status::Invalid {
-        return Exit::Invalid;
-    }
     if signal != 0 {
         return Exit::Interrupted(signal as u8);
+    }
+    if run.status == Status::Invalid {
+        return Exit::Invalid;
     }
     super::report::failed_rule(session, run)
 }

@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output::Output;
 use crate::experiment::Event;
+use crate::record::name::visible;
 use crate::record::pass::Pass;
 use crate::unit::Unit;
 
@@ -53,11 +54,14 @@ impl<'a> Progress<'a> {
                     bar.set_message(format!("{}: {what}", self.round));
                 }
             }
-            Event::RoundEnds { pass, median_ns } => {
-                let median = match median_ns {
+            Event::RoundEnds { pass, median_ns, ok, planned } => {
+                let mut median = match median_ns {
                     Some(ns) if pass == Pass::Time => format!(", median {}", Unit::Ns.show(ns)),
                     _ => String::new(),
                 };
+                if ok < planned {
+                    median.push_str(&format!(", {} of {planned} operations not ok", planned - ok));
+                }
                 if let Some(bar) = &self.bar {
                     bar.inc(1);
                     bar.set_message(format!("{}: done{median}", self.round));
@@ -71,7 +75,7 @@ impl<'a> Progress<'a> {
 
     fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.println(text),
+            Some(bar) => bar.println(visible(text)),
             None => self.output.say(text),
         }
     }

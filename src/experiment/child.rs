@@ -1,10 +1,11 @@
 //! One round, in a process of its own: reads an order on stdin, drives the load with the pass's probes, writes the result.
-//! Its stdout carries the lines of `order`, nothing else.
+//! The pipe that was its stdout carries the lines of `order`, nothing else: what the workload prints goes to stderr.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{Read, Write};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::serialization::{Serializer, V2Serializer};
@@ -29,9 +30,15 @@ use crate::workload::{Context, Need};
 /// Time between two progress lines.
 const PROGRESS: Duration = Duration::from_millis(250);
 
+/// The pipe to the parent.
+static PARENT: OnceLock<Mutex<File>> = OnceLock::new();
+
 /// What the hidden verb `__round` does. Errors go to the parent as a line; the return value says only whether all was well.
 #[must_use]
 pub fn serve(suite: &Suite) -> bool {
+    if keep_stdout().is_err() {
+        return false;
+    }
     let said = match run(suite) {
         Ok(()) => Line::Done,
         Err(error) => Line::Refused(Refusal::of(&error)),
@@ -40,11 +47,20 @@ pub fn serve(suite: &Suite) -> bool {
     matches!(said, Line::Done)
 }
 
+/// Keeps the pipe for perfkit alone, closed in whatever the workload starts, and has the workload's prints go to stderr: a
+/// line of its own would join one of ours.
+fn keep_stdout() -> std::io::Result<()> {
+    let pipe = rustix::io::fcntl_dupfd_cloexec(std::io::stdout(), 3)?;
+    rustix::stdio::dup2_stdout(std::io::stderr())?;
+    let _ = PARENT.set(Mutex::new(File::from(pipe)));
+    Ok(())
+}
+
 /// Writes a line; a parent that is gone does not read it, and this process ends with it.
 fn say(line: &Line) {
-    if let Ok(mut text) = serde_json::to_string(line) {
+    if let (Some(pipe), Ok(mut text)) = (PARENT.get(), serde_json::to_string(line)) {
         text.push('\n');
-        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+        let _ = pipe.lock().unwrap_or_else(PoisonError::into_inner).write_all(text.as_bytes());
     }
 }
 

@@ -46,20 +46,38 @@ pub fn gather() -> Environment {
             .map(|text| text.trim().to_owned()),
         load_average: procfs::LoadAverage::current().ok().map(|load| f64::from(load.one)),
         started_at: started_at(),
-        command: std::env::args().map(|argument| redact_argument(&argument)).collect(),
+        command: redact_command(std::env::args()),
         variables,
         fingerprint,
     }
 }
 
-/// An argument without the credentials of a URL in it, be it the whole argument or behind a `=`.
-fn redact_argument(argument: &str) -> String {
-    if !argument.contains("://") {
-        return argument.to_owned();
-    }
-    match argument.split_once('=') {
-        Some((flag, url)) if !flag.contains("://") => format!("{flag}={}", redact_argument(url)),
-        _ => crate::service::redact(argument),
+/// Flags whose value is an address, whatever it looks like.
+const ADDRESSES: &[&str] = &["--redis-url", "--llm-url", "--target"];
+
+/// A command line without the credentials of the addresses in it.
+fn redact_command(arguments: impl Iterator<Item = String>) -> Vec<String> {
+    let mut address_follows = false;
+    let redact = |argument: String| {
+        let is_address = std::mem::replace(&mut address_follows, ADDRESSES.contains(&argument.as_str()));
+        match argument.split_once('=') {
+            Some((flag, url)) if flag.starts_with("--") && (ADDRESSES.contains(&flag) || url.contains("://")) => {
+                format!("{flag}={}", redact_address(url))
+            }
+            _ if is_address || argument.contains("://") => redact_address(&argument),
+            _ => argument,
+        }
+    };
+    arguments.map(redact).collect()
+}
+
+/// An address, or `name=address`.
+fn redact_address(text: &str) -> String {
+    match text.split_once('=') {
+        Some((name, url)) if url.contains("://") && !name.contains("://") => {
+            format!("{name}={}", crate::service::redact(url))
+        }
+        _ => crate::service::redact(text),
     }
 }
 
@@ -88,10 +106,18 @@ mod tests {
 
     #[test]
     fn credentials_in_arguments_are_not_kept() {
-        for argument in ["--redis-url=redis://u:s3cret@h/1", "redis://u:s3cret@h/1", "--target=a=http://u:s3cret@h"] {
-            let shown = redact_argument(argument);
-            assert!(!shown.contains("s3cret"), "{shown}");
+        let lines: [&[&str]; 5] = [
+            &["run", "--redis-url=redis://u:s3cret@h/1"],
+            &["run", "--redis-url", "redis://u:s3cret@h/1"],
+            &["run", "--redis-url", "unix:/path/s?pass=s3cret"],
+            &["run", "--target", "a=http://u:s3cret@h"],
+            &["import", "http://u:s3cret@h"],
+        ];
+        for line in lines {
+            let shown = redact_command(line.iter().map(|&word| word.to_owned())).join(" ");
+            assert!(!shown.contains("s3cret") && shown.starts_with(line[0]), "{shown}");
         }
-        assert_eq!(redact_argument("--param=a=b"), "--param=a=b");
+        let plain = ["run", "chat", "--param=a=b"].map(str::to_owned);
+        assert_eq!(redact_command(plain.clone().into_iter()), plain);
     }
 }

@@ -6,6 +6,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::order::{Line, Order, Refusal, RoundResult};
@@ -25,6 +26,10 @@ pub(super) enum Outcome {
 pub(super) const VERB: &str = "__round";
 /// Lines of the child's stderr that are shown when it crashes.
 const LAST_LINES: usize = 5;
+/// The longest line that is taken for one.
+const LONGEST_LINE: u64 = 1 << 20;
+/// How long a child that has said all may take to end.
+const GRACE: Duration = Duration::from_secs(1);
 /// How often it is looked whether to stop.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -37,39 +42,49 @@ pub(super) fn run_round(order: &Order, interrupt: &Interrupt, tell: &mut dyn FnM
         let _ = stdin.write_all(&text);
     }
     let lines = read_lines(child.stdout.take());
-    let last_words = keep_last_lines(child.stderr.take());
+    let last_words = LastLines::keep(child.stderr.take());
     let deadline = clock::now() + patience(order);
-    let mut refused = None;
-    let mut done = false;
+    let mut said = None;
     let mut hung = false;
-    loop {
+    let mut signal = 0;
+    while said.is_none() && signal == 0 && !hung {
         match lines.recv_timeout(TICK) {
             Ok(Line::Progress { operations, ok, measuring }) => tell(Event::Progress { operations, ok, measuring }),
-            Ok(Line::Done) => done = true,
-            Ok(Line::Refused(refusal)) => refused = Some(refusal),
+            Ok(line) => said = Some(line),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        let signal = interrupt.load(Ordering::Acquire);
+        signal = interrupt.load(Ordering::Acquire);
         hung = clock::now() > deadline;
-        if signal != 0 || hung {
-            let _ = child.kill();
+    }
+    let status = end(&mut child, if signal != 0 || hung { Duration::ZERO } else { GRACE })?;
+    match said {
+        _ if signal != 0 => Ok(Outcome::Interrupted(signal_name(signal as i32))),
+        Some(Line::Refused(refusal)) => Ok(Outcome::Refused(refusal)),
+        // The result is complete when it is announced, however the process then ends.
+        Some(_) => RoundResult::load(&order.folder).map(|result| Outcome::Done(Box::new(result))),
+        None => {
+            let reason = if hung { "it hung and was killed".to_owned() } else { how_it_ended(status) };
+            Ok(Outcome::Crashed { reason, last_lines: last_words.take() })
         }
-        if signal != 0 {
-            let _ = child.wait();
-            return Ok(Outcome::Interrupted(signal_name(signal as i32)));
-        }
     }
-    let status = child.wait().map_err(Error::internal)?;
-    let last_lines = last_words.join().unwrap_or_default();
-    if let Some(refusal) = refused {
-        return Ok(Outcome::Refused(refusal));
+}
+
+/// Lets the child end by itself for a while, then ends it; and with it whatever it started and left behind.
+fn end(child: &mut Child, grace: Duration) -> Result<ExitStatus> {
+    let deadline = clock::now() + grace;
+    let group = rustix::process::Pid::from_child(child);
+    let mut status = child.try_wait().map_err(Error::internal)?;
+    while status.is_none() && clock::now() < deadline {
+        std::thread::sleep(Duration::from_millis(2));
+        status = child.try_wait().map_err(Error::internal)?;
     }
-    if done && status.success() {
-        return RoundResult::load(&order.folder).map(|result| Outcome::Done(Box::new(result)));
+    // The child leads a group of its own. An error says that nobody is left in it.
+    let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    match status {
+        Some(status) => Ok(status),
+        None => child.wait().map_err(Error::internal),
     }
-    let reason = if hung { "it hung and was killed".to_owned() } else { how_it_ended(status) };
-    Ok(Outcome::Crashed { reason, last_lines })
 }
 
 fn start(order: &Order) -> Result<Child> {
@@ -88,35 +103,61 @@ fn start(order: &Order) -> Result<Child> {
         .map_err(|error| Error::read(executable, error, "the program must be executable to run its rounds"))
 }
 
-/// Reads the child's lines on a thread; what is no line of ours (a workload that prints) is passed over.
+/// Reads the child's lines on a thread.
 fn read_lines(stdout: Option<impl Read + Send + 'static>) -> Receiver<Line> {
     let (send, receive) = channel();
     std::thread::spawn(move || {
         let Some(stdout) = stdout else { return };
-        for text in BufReader::new(stdout).split(b'\n').map_while(std::result::Result::ok) {
+        let mut reader = BufReader::new(stdout);
+        let mut text = Vec::new();
+        while (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut text).is_ok_and(|read| read > 0) {
             if let Ok(line) = serde_json::from_slice(&text)
                 && send.send(line).is_err()
             {
                 return;
             }
+            text.clear();
         }
     });
     receive
 }
 
-fn keep_last_lines(stderr: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<String>> {
-    std::thread::spawn(move || {
-        let mut last = VecDeque::with_capacity(LAST_LINES);
-        let Some(stderr) = stderr else { return Vec::new() };
-        for line in BufReader::new(stderr).split(b'\n').map_while(std::result::Result::ok) {
-            if last.len() == LAST_LINES {
-                last.pop_front();
+/// The last lines of the child's stderr, read on a thread: a process that the child left behind may keep it open for ever.
+struct LastLines {
+    lines: Arc<Mutex<VecDeque<String>>>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl LastLines {
+    fn keep(stderr: Option<impl Read + Send + 'static>) -> Self {
+        let lines: Arc<Mutex<VecDeque<String>>> = Arc::default();
+        let kept = Arc::clone(&lines);
+        let thread = std::thread::spawn(move || {
+            let Some(stderr) = stderr else { return };
+            let mut reader = BufReader::new(stderr);
+            let mut line = Vec::new();
+            while (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                let text: String =
+                    String::from_utf8_lossy(&line).chars().filter(|c| !c.is_control()).take(300).collect();
+                let mut last = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                if last.len() == LAST_LINES {
+                    last.pop_front();
+                }
+                last.push_back(text);
+                line.clear();
             }
-            let text: String = String::from_utf8_lossy(&line).chars().filter(|c| !c.is_control()).take(300).collect();
-            last.push_back(text);
+        });
+        Self { lines, thread }
+    }
+
+    /// What was read, once the pipe is at its end or a moment has passed.
+    fn take(self) -> Vec<String> {
+        let deadline = clock::now() + GRACE;
+        while !self.thread.is_finished() && clock::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
         }
-        last.into()
-    })
+        std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner)).into()
+    }
 }
 
 fn how_it_ended(status: ExitStatus) -> String {

@@ -73,8 +73,12 @@ pub enum Event {
     RoundEnds {
         /// Its pass.
         pass: Pass,
-        /// The median latency in nanoseconds, if operations were good.
+        /// The median latency in nanoseconds; none where too many operations failed for it to be a result.
         median_ns: Option<f64>,
+        /// Good operations.
+        ok: u64,
+        /// All that were to be done.
+        planned: u64,
     },
     /// Something that must be seen at once.
     Warning(String),
@@ -194,7 +198,10 @@ fn run_rounds(
         let (reason, last_lines) = match host::run_round(&order, interrupt, tell)? {
             host::Outcome::Done(result) => {
                 lost_in_a_row[pass as usize] = 0;
-                tell(Event::RoundEnds { pass, median_ns: result.median_ns() });
+                let operations = &result.operations;
+                let good = operations.success_rate().is_some_and(|rate| rate >= plan.floor);
+                let median_ns = result.median_ns().filter(|_| good);
+                tell(Event::RoundEnds { pass, median_ns, ok: operations.ok, planned: operations.planned });
                 let broken = result.broken;
                 rounds.results.push(*result);
                 if broken {

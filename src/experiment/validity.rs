@@ -15,8 +15,10 @@ const BUSY: f64 = 0.85;
 const ACHIEVED: f64 = 0.99;
 
 /// The status and why it is not `complete`.
-pub(super) fn status(plan: &Plan, rounds: &Rounds, operations: &Operations) -> (Status, Option<String>) {
-    if let Some(reason) = invalid(plan, rounds, operations) {
+pub(super) fn status(plan: &Plan, rounds: &Rounds) -> (Status, Option<String>) {
+    let failed = plan.passes.iter().find_map(|pass| too_many_failed(plan, rounds, *pass));
+    let invalid = failed.or_else(|| generator_late(rounds)).or_else(|| generator_fell_behind(plan, rounds));
+    if let Some(reason) = invalid {
         return (Status::Invalid, Some(reason));
     }
     if let Some(signal) = rounds.interrupted {
@@ -30,28 +32,28 @@ pub(super) fn status(plan: &Plan, rounds: &Rounds, operations: &Operations) -> (
     (Status::Complete, None)
 }
 
-fn invalid(plan: &Plan, rounds: &Rounds, operations: &Operations) -> Option<String> {
-    let passes_with_operations = rounds.of(Pass::Time).next().is_some();
-    let counted = if passes_with_operations { operations.clone() } else { sum_all(rounds) };
-    match counted.success_rate() {
-        None => return Some("no operation was measured".to_owned()),
-        Some(rate) if rate < plan.floor => {
-            let broken = if rounds.results.iter().any(|result| result.broken) {
-                "; stopped early because most of the first operations failed"
-            } else {
-                ""
-            };
-            return Some(format!(
-                "{} of {} operations succeeded ({:.1} %), the floor is {:.1} %{broken}",
-                counted.ok,
-                counted.planned,
-                rate * 100.0,
-                plan.floor * 100.0
-            ));
-        }
-        Some(_) => {}
-    }
-    generator_late(rounds).or_else(|| generator_fell_behind(plan, rounds))
+/// Every pass is held to the floor: what is charged to operations means nothing where they failed.
+fn too_many_failed(plan: &Plan, rounds: &Rounds, pass: Pass) -> Option<String> {
+    let mut counted = Operations::default();
+    rounds.of(pass).for_each(|result| counted.add(&result.operations));
+    rounds.of(pass).next()?;
+    let Some(rate) = counted.success_rate() else {
+        return Some(format!("no operation was measured in the {pass} pass"));
+    };
+    let broken = if rounds.of(pass).any(|result| result.broken) {
+        "; stopped early because most of the first operations failed"
+    } else {
+        ""
+    };
+    (rate < plan.floor).then(|| {
+        format!(
+            "{} of {} operations of the {pass} pass succeeded ({:.1} %), the floor is {:.1} %{broken}",
+            counted.ok,
+            counted.planned,
+            rate * 100.0,
+            plan.floor * 100.0
+        )
+    })
 }
 
 /// The generator's own health: a late or busy generator did not drive what was planned.
@@ -80,10 +82,4 @@ fn generator_fell_behind(plan: &Plan, rounds: &Rounds) -> Option<String> {
     let least = rounds.of(Pass::Time).map(|result| result.operations.planned as f64).fold(f64::INFINITY, f64::min);
     (least.is_finite() && least < due * ACHIEVED)
         .then(|| format!("invalid (generator): only {least:.0} of {due:.0} operations of a round were handed over"))
-}
-
-fn sum_all(rounds: &Rounds) -> Operations {
-    let mut sum = Operations::default();
-    rounds.results.iter().for_each(|result| sum.add(&result.operations));
-    sum
 }

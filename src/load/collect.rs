@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use hdrhistogram::Histogram;
@@ -17,6 +17,8 @@ use crate::record::operation::{Fate, Row};
 
 /// Rows in a batch before it is handed over.
 const BATCH: usize = 256;
+/// Empty batches that are made before anything is measured.
+const SPARE: usize = 768;
 /// A batch is handed over after this time at the latest, so that the progress is alive.
 const FLUSH_NS: u64 = 100_000_000;
 /// Latencies that are kept without growing: growing would show in a heap profile.
@@ -75,6 +77,11 @@ impl Collector {
         let (give_back, empty) = sync_channel::<Vec<Row>>(1024);
         let counts = Arc::new(Counts::default());
         let live = Arc::clone(&counts);
+        // Enough for a collector that falls behind: a batch made later would show in a heap profile. Memory that is not
+        // touched is not taken.
+        for _ in 0..SPARE {
+            let _ = give_back.try_send(Vec::with_capacity(BATCH));
+        }
         let thread = std::thread::Builder::new()
             .name("perfkit-collect".into())
             .spawn(move || collect(&path, file, &batches, &give_back, &live))
@@ -135,9 +142,11 @@ impl Inlet {
         if self.rows.is_empty() {
             return;
         }
+        // Without an empty batch the rows wait here while there is room for them.
         let next = match self.empty.try_lock().map(|empty| empty.try_recv()) {
             Ok(Ok(batch)) => batch,
-            Ok(Err(TryRecvError::Empty | TryRecvError::Disconnected)) | Err(_) => Vec::with_capacity(BATCH),
+            _ if self.rows.len() < self.rows.capacity() => return,
+            _ => Vec::with_capacity(BATCH),
         };
         let batch = std::mem::replace(&mut self.rows, next);
         if let Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) = self.full.try_send(batch) {

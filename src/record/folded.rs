@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_semicolon_in_a_type_does_not_split_a_frame() {
         let lines = fold(&stacks(&["<[u8; 4] as app::T>::f", "app::main"]), 0);
-        assert_eq!(lines, ["worker 1;app::main;<[u8: 4] as T>::f 7"]);
+        assert_eq!(lines, ["worker 1;app::main;<[u8: 4] as app::T>::f 7"]);
     }
 
     #[test]

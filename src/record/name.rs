@@ -46,16 +46,33 @@ fn segments(name: &str) -> String {
     out
 }
 
-/// `Type as Trait` in short: the type's path without parameters, the trait's last segment.
+/// `Type as Trait` in short: the type's path without parameters, the trait's last segment; its whole path where the trait
+/// is the program's and the type is not, because then the trait says whose code it is.
 fn qualified(inner: &str) -> String {
     match split_top(inner, " as ") {
         Some((kind, of)) => {
-            let of = segments(of);
+            let (kind, of) = (kind_name(kind), segments(of));
             let last = of.rsplit("::").next().unwrap_or(&of);
-            format!("<{} as {last}>", kind_name(kind))
+            let told_by_trait = is_runtime(first_word(&kind)) && !is_runtime(first_word(&of));
+            format!("<{kind} as {}>", if told_by_trait { &of } else { last })
         }
         None => kind_name(inner),
     }
+}
+
+/// The first word of a path; empty for what is no path: a type parameter, an array, a primitive.
+fn first_word(path: &str) -> &str {
+    let path = path.trim_start_matches(['<', '&']);
+    let path = path.strip_prefix("mut ").or_else(|| path.strip_prefix("dyn ")).unwrap_or(path);
+    match path.split_once("::") {
+        Some((first, _)) if first.chars().all(|c| c.is_alphanumeric() || c == '_') => first,
+        _ => "",
+    }
+}
+
+/// Whether a crate says how code is run; so does a type without a crate.
+fn is_runtime(of: &str) -> bool {
+    of.is_empty() || PLUMBING.contains(&of)
 }
 
 /// A type's name: references kept, parameters left out.
@@ -147,6 +164,7 @@ const HARNESS: &[&str] = &["cli", "experiment", "heap", "load", "probe", "record
 /// assert!(is_plumbing("tokio::runtime::task::harness::poll_future", true));
 /// assert!(is_plumbing("<core::pin::Pin<P> as core::future::future::Future>::poll", true));
 /// assert!(is_plumbing("__memmove_avx_unaligned_erms", false));
+/// assert!(!is_plumbing("<[u8; 4] as shop::Price>::show", true));
 /// assert!(!is_plumbing("shop::checkout", true));
 /// assert!(!is_plumbing("perfkit::workload::builtin::chat::tokenizer::naive_tokenize", true));
 /// ```
@@ -155,39 +173,54 @@ pub fn is_plumbing(name: &str, in_program: bool) -> bool {
     if !in_program {
         return true;
     }
-    let name = name.trim_start_matches(['<', '&']);
-    let name = name.strip_prefix("mut ").or_else(|| name.strip_prefix("dyn ")).unwrap_or(name);
-    let Some((first, rest)) = name.split_once("::") else {
-        // Without a path: a C symbol of the program, or the start of it.
+    if !name.contains("::") {
+        // A C symbol of the program, or the start of it.
         return matches!(name, "main" | "_start" | "[unknown]") || name.starts_with("__") || name.starts_with('[');
-    };
-    // A bare type parameter or a primitive: `<F as FnOnce>::call_once`, `<[T] as ToOwned>`.
-    if first.contains(" as ") || first.starts_with(['[', '(']) {
-        return true;
     }
-    if first == "perfkit" {
+    let of = crate_of(name);
+    if of == "perfkit" {
+        let (_, rest) = name.split_once("perfkit::").unwrap_or(("", name));
         let part = rest.split("::").next().unwrap_or(rest);
         let part = part.split(['<', ' ', '>']).next().unwrap_or(part);
         return HARNESS.contains(&part) || rest.starts_with("workload::cl") || rest.starts_with("workload::current");
     }
-    PLUMBING.contains(&first) || first.starts_with("__") || name.starts_with("hyper_util::rt::")
+    is_runtime(of) || of.starts_with("__") || name.trim_start_matches('<').starts_with("hyper_util::rt::")
 }
 
-/// The crate that a readable name belongs to: the first word of its path; empty for names without a path.
+/// The crate that a function belongs to: the first word of its path. Of `<Type as Trait>` it is the type's crate, or the
+/// trait's where the type is of the runtime or of no crate. Empty for names without a path.
 ///
 /// ```
 /// use perfkit::record::name::crate_of;
 /// assert_eq!(crate_of("<&mut hyper::server::Conn as Future>::poll"), "hyper");
+/// assert_eq!(crate_of("<[u8; 4] as shop::Price>::show"), "shop");
 /// assert_eq!(crate_of("memcpy"), "");
 /// ```
 #[must_use]
 pub fn crate_of(name: &str) -> &str {
-    let name = name.trim_start_matches(['<', '&']);
-    let name = name.strip_prefix("mut ").or_else(|| name.strip_prefix("dyn ")).unwrap_or(name);
-    match name.split_once("::") {
-        Some((first, _)) if first.chars().all(|c| c.is_alphanumeric() || c == '_') => first,
-        _ => "",
+    let qualified = name.strip_prefix('<').and_then(|inner| split_top(inner, " as "));
+    match qualified {
+        Some((kind, of)) => match (first_word(kind), first_word(of)) {
+            (kind, of) if is_runtime(kind) && !of.is_empty() => of,
+            (kind, _) => kind,
+        },
+        None => first_word(name),
     }
+}
+
+/// Text of unknown origin for a terminal: what would steer it is shown as a replacement character; line breaks stay.
+///
+/// ```
+/// use perfkit::record::name::visible;
+/// assert_eq!(visible("a\u{1b}[2Jb\nc"), "a\u{FFFD}[2Jb\nc");
+/// ```
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let hidden = |letter: char| {
+        (letter.is_control() && letter != '\n')
+            || matches!(letter, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|letter| if hidden(letter) { '\u{FFFD}' } else { letter }).collect()
 }
 
 /// Whether a source file belongs to a library from a registry (`hyper-1.12.0/src/…`) or to the compiler's own.
@@ -224,7 +257,8 @@ mod tests {
             ),
             ("core::ops::function::FnOnce::call_once{{vtable.shim}}", "core::ops::function::FnOnce::call_once"),
             ("{{closure}}", "{{closure}}"),
-            ("<[u8; 4] as shop::T>::f", "<[u8; 4] as T>::f"),
+            ("<[u8; 4] as shop::T>::f", "<[u8; 4] as shop::T>::f"),
+            ("<alloc::vec::Vec<u8> as shop::T>::f", "<alloc::vec::Vec as shop::T>::f"),
             ("fn_taking::<fn(u8) -> u8>::call", "fn_taking::call"),
             ("", ""),
         ];

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::text::{self, Tone};
+use super::page::Tone;
+use super::text;
 use super::{Format, Report};
 
 pub(super) static FORMAT: Format = Format { name: "human", about: "the summary for a terminal", render };

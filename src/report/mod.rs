@@ -5,6 +5,7 @@ mod csv;
 pub mod flamegraph;
 mod human;
 mod json;
+mod page;
 mod table;
 mod text;
 

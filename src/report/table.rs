@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::record::name;
+
 /// Which side a column's text stands at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
@@ -50,13 +52,9 @@ impl Table {
     }
 }
 
-/// Text of unknown origin for a terminal: what would steer it is shown as a replacement character.
+/// One line of text that cannot steer a terminal.
 pub(super) fn visible(text: &str) -> String {
-    let hidden = |letter: &char| {
-        letter.is_control()
-            || matches!(letter, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|letter| if hidden(&letter) { '\u{FFFD}' } else { letter }).collect()
+    name::visible(text).replace('\n', " ")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
+use super::page::{Page, Tone};
 use super::table::{Side, Table, visible};
 use super::{Format, Report};
 use crate::analysis::summary::{self, Figure, HotFunction, SiteOrder};
@@ -16,16 +17,6 @@ pub(super) static FORMAT: Format = Format {
     about: "the bottleneck report as plain text",
     render: |report, out| write(report, out, |_| Style::new()),
 };
-
-/// What a piece of text is, for whoever colours it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
-    Heading,
-    Good,
-    Bad,
-    Careful,
-    Quiet,
-}
 
 /// Functions and call sites that are listed.
 const TOP: usize = 10;
@@ -83,33 +74,6 @@ const RESOURCES: &[&str] = &[
     "switches.per_op",
 ];
 
-/// Where the report goes.
-struct Page<'a> {
-    out: &'a mut dyn Write,
-    style: fn(Tone) -> Style,
-}
-
-impl Page<'_> {
-    fn line(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.out, "{text}")
-    }
-
-    fn toned(&self, tone: Tone, text: &str) -> String {
-        let style = (self.style)(tone);
-        format!("{style}{text}{style:#}")
-    }
-
-    fn heading(&mut self, text: &str, note: &str) -> io::Result<()> {
-        let text = self.toned(Tone::Heading, text);
-        writeln!(self.out)?;
-        if note.is_empty() {
-            return writeln!(self.out, "{text}");
-        }
-        let note = self.toned(Tone::Quiet, note);
-        writeln!(self.out, "{text}  {note}")
-    }
-}
-
 fn head(page: &mut Page<'_>, run: &Run) -> io::Result<()> {
     let variant = if run.variant.is_empty() { String::new() } else { format!(" ({})", visible(&run.variant)) };
     let (tone, word) = match run.status {
@@ -122,13 +86,13 @@ fn head(page: &mut Page<'_>, run: &Run) -> io::Result<()> {
     let reason = run.status_reason.as_ref().map(|reason| format!(": {}", visible(reason))).unwrap_or_default();
     page.line(&format!("{title}  {status}{reason}"))?;
     page.line(&format!("  {}", summary::outcome(run)))?;
-    page.line(&format!("  {}", load_line(run)))?;
+    page.safe(&format!("  {}", load_line(run)))?;
     let environment = &run.environment;
     let commit = environment.git_sha.as_ref().map(|sha| {
         let dirty = if environment.git_dirty == Some(true) { " with changes" } else { "" };
         format!(", commit {}{dirty}", sha.chars().take(8).collect::<String>())
     });
-    page.line(&format!(
+    page.safe(&format!(
         "  {}, {} cores, {} build{}, run {}",
         visible(environment.cpu_model.as_deref().unwrap_or("unknown processor")),
         environment.cores,
@@ -371,7 +335,7 @@ fn findings(page: &mut Page<'_>, run: &Run) -> io::Result<()> {
             Severity::Info => Tone::Quiet,
         };
         let severity = page.toned(tone, finding.severity.name());
-        page.line(&format!("  {severity} [{}] {}", finding.rule, visible(&finding.title)))?;
+        page.line(&format!("  {severity} [{}] {}", visible(&finding.rule), visible(&finding.title)))?;
         page.line(&format!("    {}", visible(&finding.detail)))?;
         page.line(&format!("    next: {}", visible(&finding.next_step)))?;
     }

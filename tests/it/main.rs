@@ -1,6 +1,22 @@
-//! The one integration test binary.
+//! The one integration test binary: perfkit from outside, as its users have it; and the house it is built in.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+#![allow(clippy::disallowed_methods, reason = "a test waits in real time for other processes")]
+
+mod allocation;
+mod cli;
+mod compat;
+mod ending;
+mod failing;
+mod hostile;
+mod own_suite;
+mod place;
+mod profile_files;
 mod readme;
+mod refused;
+mod secrets;
 mod services;
 mod stable;
+mod stored;
 mod tidy;
+mod truth;
