@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Load;
 use super::clock::{self, Instant};
-use super::drive::{Crew, Stage};
+use super::crew::{Crew, Stage};
 use super::lane::{Turn, Turns};
 use crate::record::operation::Fate;
 

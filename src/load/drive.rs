@@ -3,16 +3,17 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::clock::{self, Instant};
 use super::collect::{Collected, Collector, Counts};
-use super::lane::{Driven, Lane, Turns};
+use super::crew::{Crew, Shared, Stage, lock};
+use super::lane::Driven;
 use super::{Load, Model, closed, open};
 use crate::error::{Error, Result};
 use crate::record::operation::Operations;
@@ -87,56 +88,6 @@ pub struct Measured {
     pub teardown_errors: Vec<String>,
 }
 
-/// What all workers of a round share.
-pub(super) struct Shared {
-    pub(super) context: Arc<Context>,
-    pub(super) timeout: Duration,
-    pub(super) observer: Option<Arc<dyn Observer>>,
-    pub(super) stage: watch::Receiver<Stage>,
-    pub(super) stop: AtomicBool,
-    pub(super) breaker: closed::Breaker,
-    pub(super) failures: Mutex<Operations>,
-    pub(super) teardown_errors: Mutex<Vec<String>>,
-    pub(super) setup_error: Mutex<Option<Failure>>,
-    /// Workers that have not yet ended the stage.
-    active: AtomicU64,
-    ended: Notify,
-}
-
-/// What the workers are to do.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Stage {
-    WarmUp,
-    Measure { since: Instant },
-    Stop,
-}
-
-impl Shared {
-    pub(super) fn enter(&self) {
-        self.active.fetch_add(1, Ordering::AcqRel);
-    }
-
-    pub(super) fn leave(&self) {
-        if self.active.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.ended.notify_one();
-        }
-    }
-
-    async fn all_left(&self) {
-        while self.active.load(Ordering::Acquire) > 0 {
-            self.ended.notified().await;
-        }
-    }
-
-    /// The first worker that could not be set up ends the round.
-    pub(super) fn fail_setup(&self, failure: Failure) {
-        self.stop.store(true, Ordering::Release);
-        if let Ok(mut first) = self.setup_error.lock() {
-            first.get_or_insert(failure);
-        }
-    }
-}
-
 /// Drives one round. `start` is called when all workers are warm and wait; `stop` when the last operation has ended and
 /// before anything is torn down.
 ///
@@ -150,19 +101,7 @@ pub async fn drive(
 ) -> Result<Measured> {
     preflight(&round).await?;
     let (stage, stages) = watch::channel(Stage::WarmUp);
-    let shared = Arc::new(Shared {
-        context: Arc::clone(&round.context),
-        timeout: round.load.timeout,
-        observer: round.observer.clone(),
-        stage: stages,
-        stop: AtomicBool::new(false),
-        breaker: closed::Breaker::default(),
-        failures: Mutex::new(Operations::default()),
-        teardown_errors: Mutex::new(Vec::new()),
-        setup_error: Mutex::new(None),
-        active: AtomicU64::new(0),
-        ended: Notify::new(),
-    });
+    let shared = Shared::new(&round, stages);
     let collector = Collector::start(round.rows.clone())?;
     let live = Progress { counts: collector.counts(), measuring: Arc::default() };
     progress(live.clone());
@@ -175,7 +114,7 @@ pub async fn drive(
     start()?;
     live.measuring.store(true, Ordering::Release);
     let since = clock::now();
-    shared.active.store(u64::from(crew.size()), Ordering::Release);
+    shared.enter_again(crew.size());
     stage.send_replace(Stage::Measure { since });
     let pacing = source.measure(&crew, since).await?;
     shared.all_left().await;
@@ -251,52 +190,6 @@ impl Source {
     }
 }
 
-/// The workers of a round: hired as they are needed, dismissed together.
-pub(super) struct Crew {
-    workload: Arc<dyn Driven>,
-    pub(super) shared: Arc<Shared>,
-    collector: Collector,
-    tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
-}
-
-impl Crew {
-    fn new(workload: Arc<dyn Driven>, shared: Arc<Shared>, collector: Collector) -> Self {
-        Self { workload, shared, collector, tasks: Mutex::new(Vec::new()) }
-    }
-
-    /// One more worker, which counts for the stage that is on.
-    pub(super) fn hire(&self, turns: Turns) {
-        let mut tasks = lock(&self.tasks);
-        self.shared.enter();
-        let worker = Worker::new(tasks.len() as u32, Arc::clone(&self.shared.context));
-        let lane = Lane::new(worker, turns, Arc::clone(&self.shared), self.collector.inlet());
-        let task = Arc::clone(&self.workload).work(lane);
-        let task = match &self.shared.observer {
-            Some(observer) => observer.worker(task),
-            None => task,
-        };
-        tasks.push(tokio::spawn(task));
-    }
-
-    pub(super) fn size(&self) -> u32 {
-        lock(&self.tasks).len() as u32
-    }
-
-    pub(super) fn inlet(&self) -> super::collect::Inlet {
-        self.collector.inlet()
-    }
-
-    async fn dismiss(self) -> (Collector, u32) {
-        let tasks = std::mem::take(&mut *lock(&self.tasks));
-        let workers = tasks.len() as u32;
-        for task in tasks {
-            // A worker catches its own panics; what is left is a cancelled task, which lost nothing.
-            let _ = task.await;
-        }
-        (self.collector, workers)
-    }
-}
-
 /// Three operations of one worker before any load: if one fails, nothing else is tried.
 async fn preflight(round: &Round) -> Result<()> {
     let worker = Worker::new(0, Arc::clone(&round.context));
@@ -318,9 +211,4 @@ fn take_setup_error(shared: &Shared) -> Result<()> {
             hint: "nothing was measured; mend the set-up or check the services it talks to".into(),
         }),
     }
-}
-
-/// Locks; a panic of another holder changes nothing about plain data.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

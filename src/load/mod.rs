@@ -4,6 +4,7 @@
 pub mod clock;
 mod closed;
 pub mod collect;
+mod crew;
 mod deadline;
 pub mod drive;
 mod lane;

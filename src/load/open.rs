@@ -10,7 +10,8 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::clock::{self, Instant};
 use super::collect::Inlet;
-use super::drive::{Crew, Pacing, Shared, Stage, lock};
+use super::crew::{Crew, Shared, Stage, lock};
+use super::drive::Pacing;
 use super::lane::{Turn, Turns};
 use super::pacer::Timer;
 use super::{Load, Schedule};
