@@ -101,6 +101,8 @@ impl Lane {
                 break;
             }
             while let Some(kept) = state.take() {
+                // Operations that never wait would keep their thread for ever, and the other users from it.
+                tokio::task::coop::consume_budget().await;
                 if let Some(turn) = self.next(stage).await {
                     state = self.one(workload, kept, stage, turn).await;
                 } else {

@@ -138,3 +138,35 @@ async fn a_failing_preflight_stops_before_any_load() {
     assert!(error.to_string().contains("the preflight failed: status:500: no backend"), "{error}");
     assert_eq!(clock::now(), before);
 }
+
+/// Never waits for anything.
+struct Ready(Arc<[AtomicU64; 4]>);
+
+impl Workload for Ready {
+    type State = usize;
+
+    async fn setup(&self, worker: Worker) -> Result<usize, BoxError> {
+        Ok(worker.index() as usize)
+    }
+
+    async fn operation(&self, worker: &mut usize) -> Result<Work, BoxError> {
+        self.0[*worker].fetch_add(1, Ordering::Relaxed);
+        Ok(Work::done())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_whose_operations_never_wait_share_a_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    let counts: Arc<[AtomicU64; 4]> = Arc::default();
+    let round = Round {
+        workload: Arc::new(Ready(Arc::clone(&counts))),
+        context: Arc::new(Context::default()),
+        load: Load::closed(4).operations(10_000).warmup(Duration::ZERO),
+        observer: None,
+        rows: folder.path().join("rows.csv"),
+    };
+    drive(round, |_| {}, || Ok(()), || Ok(())).await.unwrap();
+    let counts: Vec<u64> = counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+    assert!(counts.iter().all(|count| *count > 2_000), "{counts:?}");
+}
