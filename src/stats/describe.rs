@@ -1,14 +1,41 @@
-//! Mean, standard deviation and median absolute deviation of a sample.
+//! Mean, standard deviation and median absolute deviation of a sample. Refuses values that are not finite.
 
 use super::quantile;
 
-/// The arithmetic mean; `None` for an empty sample.
+/// The arithmetic mean; `None` for an empty sample or one with a value that is not finite. Cost: O(n).
+///
+/// ```
+/// use perfkit::stats::describe::mean;
+/// assert_eq!(mean(&[1.0, 2.0, 6.0]), Some(3.0));
+/// assert_eq!(mean(&[1.0, f64::NAN]), None);
+/// ```
+#[expect(clippy::float_cmp, reason = "constant means equal to the last digit")]
 #[must_use]
 pub fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    let (first, count) = (values.first()?, values.len() as f64);
+    if values.iter().all(|value| value == first) {
+        // A sum of equal values divided by their number can differ from them in the last digit.
+        return first.is_finite().then_some(*first);
+    }
+    Some(values.iter().sum::<f64>() / count).filter(|mean| mean.is_finite())
 }
 
-/// The sample standard deviation (n − 1), two-pass so that large means cost no digits; `None` below two values.
+/// The sample variance (n − 1), two-pass so that large means cost no digits; `None` below two values or where one is not
+/// finite. Exactly zero where all values are equal. Cost: O(n).
+///
+/// ```
+/// assert_eq!(perfkit::stats::describe::variance(&[1.0, 3.0]), Some(2.0));
+/// assert_eq!(perfkit::stats::describe::variance(&[0.1, 0.1, 0.1]), Some(0.0));
+/// ```
+#[must_use]
+pub fn variance(values: &[f64]) -> Option<f64> {
+    let mean = mean(values).filter(|_| values.len() > 1)?;
+    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+    Some(squares / (values.len() - 1) as f64).filter(|variance| variance.is_finite())
+}
+
+/// The sample standard deviation (n − 1), two-pass so that large means cost no digits; `None` below two values or where one
+/// is not finite. Cost: O(n).
 ///
 /// ```
 /// use perfkit::stats::describe::standard_deviation;
@@ -17,18 +44,28 @@ pub fn mean(values: &[f64]) -> Option<f64> {
 /// ```
 #[must_use]
 pub fn standard_deviation(values: &[f64]) -> Option<f64> {
-    let mean = mean(values).filter(|_| values.len() > 1)?;
-    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
-    Some((squares / (values.len() - 1) as f64).sqrt())
+    variance(values).map(f64::sqrt)
 }
 
 /// The median absolute deviation from the median, not scaled. For a normal distribution 1.4826 times it is the standard
-/// deviation; rare spikes leave it unmoved. `None` for an empty sample.
+/// deviation; rare spikes leave it unmoved. `None` for an empty sample or one with a value that is not finite. Cost: O(n).
+/// Source: Hampel (1974).
+///
+/// ```
+/// assert_eq!(perfkit::stats::describe::median_absolute_deviation(&[1.0, 2.0, 3.0, 4.0, 900.0]), Some(1.0));
+/// ```
 #[must_use]
 pub fn median_absolute_deviation(values: &[f64]) -> Option<f64> {
     let center = quantile::median(values)?;
     let deviations: Vec<f64> = values.iter().map(|value| (value - center).abs()).collect();
     quantile::median(&deviations)
+}
+
+/// Whether a standard error is no more than what rounding makes of values of this size: then the data are constant, and a
+/// t statistic would be the quotient of two rounding errors.
+pub(super) fn is_rounding(standard_error: f64, samples: &[&[f64]]) -> bool {
+    let largest = samples.iter().copied().flatten().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    standard_error <= 4.0 * f64::EPSILON * largest
 }
 
 #[cfg(test)]
