@@ -88,6 +88,9 @@ pub enum Error {
     },
 }
 
+/// The path that stands for the standard output in [`Error::Write`].
+pub const STDOUT: &str = "the standard output";
+
 impl Error {
     /// A mistake in how perfkit was called or configured.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -122,6 +125,9 @@ impl Error {
             | Self::Service { hint, .. }
             | Self::Workload { hint, .. }
             | Self::Probe { hint, .. } => hint,
+            Self::Write { path, .. } if path.as_os_str() == STDOUT => {
+                "is whatever reads the output still there, and is there room?"
+            }
             Self::Write { .. } => {
                 "free space or choose another place (--profiles-dir, --reports-dir); nothing half-written was left"
             }

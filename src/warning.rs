@@ -107,7 +107,7 @@ impl fmt::Display for Caution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RoundLost { pass, round, reason, last_lines } => {
-                write!(f, "round {round} of the {pass} pass was lost: {reason}")?;
+                write!(f, "round {} of the {pass} pass was lost: {reason}", round + 1)?;
                 if !last_lines.is_empty() {
                     write!(f, "; its last lines: {}", last_lines.join(" | "))?;
                 }

@@ -21,7 +21,19 @@ const INFO: f64 = 0.10;
 /// The most functions that are told.
 const MOST: usize = 3;
 
+/// With fewer stacks a function's share is chance.
+const LEAST_STACKS: u64 = 100;
+
+/// Stacks of all rounds of the CPU pass.
+fn stacks(run: &Run) -> u64 {
+    let rounds = run.probes.iter().filter(|probe| probe.name == "cpu").filter_map(|probe| probe.detail.get("rounds"));
+    rounds.filter_map(|rounds| rounds.as_array()).flatten().filter_map(|round| round.get("stacks")?.as_u64()).sum()
+}
+
 fn analyze(run: &Run) -> Vec<Finding> {
+    if stacks(run) < LEAST_STACKS {
+        return Vec::new();
+    }
     let mean = |values: &[f64]| describe::mean(values).unwrap_or(0.0);
     let whole: f64 = run.functions.iter().map(|function| mean(&function.self_ns_per_op)).sum();
     let mut hot: Vec<(f64, f64, &crate::record::Function)> = run

@@ -20,9 +20,13 @@ const LONG_POLL_NS: f64 = 10e6;
 const WAITING_SHARE: f64 = 0.2;
 /// Above this the worker threads have no reserve.
 const SATURATED: f64 = 0.9;
+/// Held threads that use less of the processors than this are blocked, not busy.
+const COMPUTING: f64 = 0.5;
+/// A wake that waits longer for its poll is a stall of its own.
+const LONG_DELAY_NS: f64 = 5e6;
 
 fn analyze(run: &Run) -> Vec<Finding> {
-    [long_polls(run), waiting(run), saturated(run)].into_iter().flatten().collect()
+    [long_polls(run), waiting(run), delayed(run), saturated(run)].into_iter().flatten().collect()
 }
 
 fn long_polls(run: &Run) -> Option<Finding> {
@@ -63,12 +67,43 @@ fn waiting(run: &Run) -> Option<Finding> {
 
 fn saturated(run: &Run) -> Option<Finding> {
     let ratio = mean(run, "runtime.busy_ratio").filter(|ratio| *ratio >= SATURATED)?;
+    let computing = mean(run, "cpu.cores").unwrap_or(0.0) / f64::from(run.environment.cores.max(1));
+    let evidence = evidence([("busy_ratio", json!(ratio)), ("cpu_share", json!(computing))]);
+    let rule = ANALYSIS.rule.to_owned();
+    if computing < COMPUTING {
+        return Some(Finding {
+            rule,
+            severity: Severity::Warning,
+            title: format!("the worker threads are held {:.0} % of the time without computing", ratio * 100.0),
+            detail: format!(
+                "only {:.0} % of the processors' time is used: calls block the threads, and every task waits for them.",
+                computing * 100.0
+            ),
+            evidence,
+            next_step: "find the call that blocks (see [blocking]) and use its async form or spawn_blocking".to_owned(),
+        });
+    }
     Some(Finding {
-        rule: ANALYSIS.rule.to_owned(),
+        rule,
         severity: Severity::Info,
         title: format!("the worker threads are busy {:.0} % of the time", ratio * 100.0),
         detail: "more load will not give more throughput, only longer queues".to_owned(),
-        evidence: evidence([("busy_ratio", json!(ratio))]),
+        evidence,
         next_step: "the functions with the most CPU time are where to win".to_owned(),
+    })
+}
+
+/// Tasks that wait long for a thread, whichever they are: server tasks are not part of an operation's own future.
+fn delayed(run: &Run) -> Option<Finding> {
+    let p99 = mean(run, "schedule_delay.p99").filter(|p99| *p99 > LONG_DELAY_NS)?;
+    Some(Finding {
+        rule: ANALYSIS.rule.to_owned(),
+        severity: Severity::Warning,
+        title: format!("tasks wait up to {} for a worker thread", Unit::Ns.show(p99)),
+        detail: "one wake in a hundred waits longer than that before its task is polled; the time is in no phase that \
+                 had not begun."
+            .to_owned(),
+        evidence: evidence([("schedule_delay_p99_ns", json!(p99))]),
+        next_step: "shorten what holds the threads: long polls, blocking calls, CPU time".to_owned(),
     })
 }

@@ -231,6 +231,16 @@ fn place(file: Option<&str>, line: Option<u32>) -> String {
     }
 }
 
+/// The part of the latency that lies outside the phase that spans most of an operation; `None` where that spans nearly
+/// all of it, or where there are no phases.
+#[must_use]
+pub fn outside_phases(run: &Run) -> Option<(&str, f64)> {
+    let widest = run.phases.iter().filter(|phase| phase.share.is_some());
+    let widest = widest.max_by(|a, b| a.share.unwrap_or(0.0).total_cmp(&b.share.unwrap_or(0.0)))?;
+    let outside = 1.0 - widest.share?;
+    (outside >= 0.05).then_some((widest.name.as_str(), outside))
+}
+
 /// Good operations of all, and what became of the rest, in one sentence.
 #[must_use]
 pub fn outcome(run: &Run) -> String {

@@ -16,8 +16,14 @@ pub(super) static ANALYSIS: Analysis = Analysis {
 
 /// From this part of the latency on it is worth a line.
 const SHARE: f64 = 0.3;
+/// Above this busy ratio the process itself is what is waited for.
+const HELD: f64 = 0.8;
 fn analyze(run: &Run) -> Vec<Finding> {
     let idle_share = |phase: &Phase| phase.share.unwrap_or(0.0) * phase.idle_ns / phase.mean_ns.max(1.0);
+    // Where the threads are held, a phase waits for them and not for what it called.
+    if super::mean(run, "runtime.busy_ratio").is_some_and(|ratio| ratio > HELD) {
+        return Vec::new();
+    }
     let most = run.phases.iter().map(idle_share).fold(0.0, f64::max);
     // Phases around it wait as long as it does: the one with the least time of those is where it is waited.
     let total = |phase: &Phase| phase.mean_ns * phase.count as f64;

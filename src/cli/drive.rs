@@ -22,20 +22,20 @@ pub(super) struct DriveArgs {
     /// The workload; `list` names them
     #[arg(value_name = "WORKLOAD")]
     pub(super) workload: String,
-    /// Closed load: so many users, each operation follows the last
-    #[arg(long, value_name = "N", env = "PERFKIT_USERS", conflicts_with = "rate")]
+    /// Closed load: so many users, each operation follows the last (variable `PERFKIT_USERS`)
+    #[arg(long, value_name = "N", conflicts_with = "rate")]
     users: Option<u32>,
-    /// Open load: operations due in a time, whatever the answers do (100/s)
-    #[arg(long, value_name = "RATE", env = "PERFKIT_RATE", value_parser = parse::rate)]
+    /// Open load: operations due in a time, whatever the answers do: 100/s (variable `PERFKIT_RATE`)
+    #[arg(long, value_name = "RATE", value_parser = parse::flag(parse::rate))]
     rate: Option<f64>,
     /// Ends each round after so many operations (the heap pass does a fortieth)
     #[arg(long, value_name = "N", env = "PERFKIT_OPERATIONS")]
     operations: Option<u64>,
     /// Length of each round [default: 2s]
-    #[arg(long, value_name = "TIME", env = "PERFKIT_DURATION", value_parser = parse::duration)]
+    #[arg(long, value_name = "TIME", env = "PERFKIT_DURATION", value_parser = parse::flag(parse::duration))]
     duration: Option<Duration>,
     /// Warm-up before each round, not recorded [default: 500ms]
-    #[arg(long, value_name = "TIME", env = "PERFKIT_WARMUP", value_parser = parse::duration)]
+    #[arg(long, value_name = "TIME", env = "PERFKIT_WARMUP", value_parser = parse::flag(parse::duration))]
     warmup: Option<Duration>,
     /// Rounds of each pass, each in a process of its own [default: 5]
     #[arg(long, value_name = "N", env = "PERFKIT_ROUNDS")]
@@ -44,19 +44,19 @@ pub(super) struct DriveArgs {
     #[arg(long, value_name = "N", env = "PERFKIT_SEED")]
     seed: Option<u64>,
     /// Longest time of an operation; then it is stopped and counts as timed out [default: 5s]
-    #[arg(long, value_name = "TIME", env = "PERFKIT_TIMEOUT", value_parser = parse::duration)]
+    #[arg(long, value_name = "TIME", env = "PERFKIT_TIMEOUT", value_parser = parse::flag(parse::duration))]
     timeout: Option<Duration>,
     /// Longest time of a phase, or of all phases before a dot (redis=2s)
-    #[arg(long, value_name = "NAME=TIME", value_parser = parse::pair)]
+    #[arg(long, value_name = "NAME=TIME", value_parser = parse::flag(parse::pair))]
     phase_timeout: Vec<(String, String)>,
     /// Variant of the workload
     #[arg(long, value_name = "NAME", env = "PERFKIT_VARIANT")]
     variant: Option<String>,
     /// Parameter of the workload
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse::pair)]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse::flag(parse::pair))]
     param: Vec<(String, String)>,
     /// tokio runtime: multi:N or current [default: multi with all processors]
-    #[arg(long, value_name = "KIND", env = "PERFKIT_RUNTIME", value_parser = Flavor::from_str)]
+    #[arg(long, value_name = "KIND", env = "PERFKIT_RUNTIME", value_parser = parse::flag(Flavor::from_str))]
     runtime: Option<Flavor>,
     /// Redis to use instead of starting one; may hold credentials, which are never stored
     #[arg(long, value_name = "URL", env = "PERFKIT_REDIS_URL", hide_env_values = true)]
@@ -65,13 +65,13 @@ pub(super) struct DriveArgs {
     #[arg(long, value_name = "URL", env = "PERFKIT_LLM_URL", hide_env_values = true)]
     llm_url: Option<String>,
     /// Passes, joined by commas [default: time,cpu,heap for profile, time for run]
-    #[arg(long, value_name = "LIST", env = "PERFKIT_PASSES", value_delimiter = ',', value_parser = Pass::from_str)]
+    #[arg(long, value_name = "LIST", env = "PERFKIT_PASSES", value_delimiter = ',', value_parser = parse::flag(Pass::from_str))]
     passes: Vec<Pass>,
     /// Stacks per second of CPU time in the cpu pass [default: 199]
     #[arg(long, value_name = "HZ", env = "PERFKIT_FREQUENCY", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     frequency: Option<u32>,
     /// Success rate below which the run is invalid [default: 95%]
-    #[arg(long, value_name = "RATIO", env = "PERFKIT_MIN_SUCCESS", value_parser = parse::ratio)]
+    #[arg(long, value_name = "RATIO", env = "PERFKIT_MIN_SUCCESS", value_parser = parse::flag(parse::ratio))]
     min_success: Option<f64>,
 }
 
@@ -149,12 +149,7 @@ fn decide(
 fn load(session: &Session<'_>, arguments: &DriveArgs, file: &Driving, description: &Description) -> Result<Load> {
     let from_file = |text: &Option<String>| text.as_deref().map(parse::duration).transpose();
     let suite = session.suite.default_load();
-    let rate = match (arguments.rate, arguments.users, &file.rate) {
-        (Some(rate), _, _) => Some(rate),
-        (None, None, Some(text)) => Some(parse::rate(text)?),
-        _ => None,
-    };
-    let users = arguments.users.or(file.users);
+    let (users, rate) = users_or_rate(arguments, file)?;
     let mut load = match (rate, users, suite) {
         (Some(rate), _, _) => Load::open(rate),
         (None, Some(users), _) => Load::closed(users),
@@ -179,6 +174,31 @@ fn load(session: &Session<'_>, arguments: &DriveArgs, file: &Driving, descriptio
         load = load.timeout(timeout);
     }
     load.validate().map(|()| load)
+}
+
+/// Users or a rate: the strongest place that says one of them says it for both.
+fn users_or_rate(arguments: &DriveArgs, file: &Driving) -> Result<(Option<u32>, Option<f64>)> {
+    if arguments.users.is_some() || arguments.rate.is_some() {
+        return Ok((arguments.users, arguments.rate));
+    }
+    let set = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let count = |text: String| {
+        text.parse::<u32>()
+            .map_err(|_| Error::usage(format!("PERFKIT_USERS: `{text}` is no number"), "give a number of users"))
+    };
+    let users = set("PERFKIT_USERS").map(count).transpose()?;
+    let rate = set("PERFKIT_RATE").map(|text| parse::rate(&text)).transpose()?;
+    let (users, rate) = match (users, rate) {
+        (None, None) => (file.users, file.rate.as_deref().map(parse::rate).transpose()?),
+        set => set,
+    };
+    if users.is_some() && rate.is_some() {
+        return Err(Error::usage(
+            "users and rate exclude each other",
+            "a load is closed (users) or open (rate): leave one out",
+        ));
+    }
+    Ok((users, rate))
 }
 
 fn variant(asked: Option<&String>, description: &Description) -> Result<String> {

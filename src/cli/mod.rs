@@ -34,7 +34,7 @@ use output::Output;
 #[command(version, about, max_term_width = 100, disable_help_subcommand = true, arg_required_else_help = true)]
 #[command(after_help = "\
 Exit codes: 0 done · 1 a finding named by --fail-on · 2 usage or unreadable input · 5 the workload failed ·
-6 results could not be written · 70 internal error · 130/143 interrupted, partial run kept")]
+6 results could not be written · 70 internal error · 129/130/143 interrupted, partial run kept")]
 struct Cli {
     #[command(flatten)]
     global: Global,

@@ -7,7 +7,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
 use super::{Color, Exit, Global, exit};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, STDOUT};
 use crate::record::name::visible;
 use crate::report;
 
@@ -54,7 +54,7 @@ impl Output {
     pub(super) fn result(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
         let mut out = AutoStream::new(io::stdout().lock(), self.color);
         match write(&mut out).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::write("the standard output", error)),
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::write(STDOUT, error)),
             _ => Ok(()),
         }
     }

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use crate::error::Error;
 
+/// A parser for a flag: what is wrong, and what would be right.
+pub(super) fn flag<T>(parse: fn(&str) -> Result<T, Error>) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| parse(text).map_err(|error| format!("{error}; {}", error.hint()))
+}
+
 /// `10s`, `250ms`, `1.5s`, `2m`, `1h`, `50us`.
 pub(super) fn duration(text: &str) -> Result<Duration, Error> {
     let wrong = || Error::usage(format!("`{text}` is no duration"), "write a number with its unit: 10s, 250ms, 2m, 1h");

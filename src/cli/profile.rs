@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::drive::{self, DriveArgs};
 use super::progress::Progress;
@@ -65,7 +65,7 @@ pub(super) fn frames(session: &Session<'_>) -> Frames {
 fn catch_signals() -> Result<Interrupt> {
     let interrupt: Interrupt = Arc::new(AtomicUsize::new(0));
     let again = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
         let conditional = signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again));
         conditional.map_err(Error::internal)?;
         signal_hook::flag::register(signal, Arc::clone(&again)).map_err(Error::internal)?;

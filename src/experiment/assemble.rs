@@ -108,12 +108,24 @@ fn metrics(rounds: &Rounds) -> Vec<Metric> {
                     metrics.push(metric);
                     metrics.len() - 1
                 });
-                let number = value.value.unwrap_or(f64::NAN);
+                let number = value.value.unwrap_or(f64::NAN) - of_harness(result, &value.name);
                 metrics[place].values[index] = if value.per_operation { number / ok } else { number };
             }
         }
     }
     metrics
+}
+
+/// What perfkit's own allocations add to a metric of the heap pass; 0 for every other metric.
+fn of_harness(result: &RoundResult, metric: &str) -> f64 {
+    let weight = match metric {
+        "heap.bytes_per_op" => "alloc_space",
+        "heap.blocks_per_op" => "alloc_objects",
+        "heap.growth_per_op" => "inuse_space",
+        "heap.peak" => "peak_space",
+        _ => return 0.0,
+    };
+    stacks(result, "heap").map_or(0.0, |stacks| charge::harness_total(stacks, weight))
 }
 
 /// The phases of all rounds of the time pass, weighted by how often they were passed.

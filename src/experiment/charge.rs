@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::record::stacks::{Frame, Stacks};
+use crate::record::stacks::{Frame, Stack, Stacks};
 use crate::record::{Function, Site, name};
 
 /// A function below this part of the CPU time in every round is left out of `run.json`; the profile file has it.
@@ -33,7 +33,7 @@ pub(super) fn functions(rounds: &[Charged<'_>]) -> Vec<Function> {
     let mut whole = vec![0.0; rounds.len()];
     for (round, charged) in rounds.iter().enumerate() {
         let Some(weight) = charged.stacks.weight("cpu") else { continue };
-        for stack in &charged.stacks.stacks {
+        for stack in program_stacks(charged.stacks) {
             let value = stack.values.get(weight).copied().unwrap_or(0) as f64 / charged.operations;
             whole[round] += value;
             charge_stack(&mut sums, charged.stacks, stack, (round, rounds.len()), value);
@@ -63,11 +63,23 @@ pub(super) fn functions(rounds: &[Charged<'_>]) -> Vec<Function> {
     functions
 }
 
+/// The stacks that are not perfkit's own work: that is not what is asked about.
+fn program_stacks(stacks: &Stacks) -> impl Iterator<Item = &Stack> {
+    stacks.stacks.iter().filter(|stack| !stacks.is_harness(stack))
+}
+
+/// What perfkit itself added to one weight.
+pub(super) fn harness_total(stacks: &Stacks, weight: &str) -> f64 {
+    let Some(weight) = stacks.weight(weight) else { return 0.0 };
+    let own = stacks.stacks.iter().filter(|stack| stacks.is_harness(stack));
+    own.filter_map(|stack| stack.values.get(weight)).sum::<i64>() as f64
+}
+
 /// Charges one stack: its leaf, its nearest function of the program, and every function once.
 fn charge_stack(
     sums: &mut HashMap<String, Sum>,
     stacks: &Stacks,
-    stack: &crate::record::stacks::Stack,
+    stack: &Stack,
     (round, rounds): (usize, usize),
     value: f64,
 ) {
@@ -115,7 +127,7 @@ pub(super) fn sites(rounds: &[Charged<'_>]) -> Vec<Site> {
     for (round, charged) in rounds.iter().enumerate() {
         let stacks = charged.stacks;
         let weights = ["alloc_space", "alloc_objects", "inuse_space", "peak_space"].map(|name| stacks.weight(name));
-        for stack in &stacks.stacks {
+        for stack in program_stacks(stacks) {
             let value =
                 |index: usize| weights[index].and_then(|weight| stack.values.get(weight)).copied().unwrap_or(0) as f64;
             let path: Vec<Frame> = stacks.frames(stack).take(MOST_FRAMES).map(|(frame, _)| frame.clone()).collect();
@@ -152,7 +164,7 @@ pub(super) fn sites(rounds: &[Charged<'_>]) -> Vec<Site> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::stacks::{Location, Stack};
+    use crate::record::stacks::Location;
 
     #[test]
     fn plumbing_is_charged_to_its_caller_and_recursion_counts_once() {

@@ -46,7 +46,7 @@ pub fn gather() -> Environment {
             .map(|text| text.trim().to_owned()),
         load_average: procfs::LoadAverage::current().ok().map(|load| f64::from(load.one)),
         started_at: started_at(),
-        command: redact_command(std::env::args()),
+        command: redact_command(std::env::args_os().map(|word| word.to_string_lossy().into_owned())),
         variables,
         fingerprint,
     }

@@ -150,7 +150,7 @@ impl Refusal {
                 Error::Workload { name: workload.to_owned(), source: self.message.into(), hint: self.hint }
             }
             RefusalKind::Write => Error::write("the round's folder", std::io::Error::other(self.message)),
-            RefusalKind::Other => Error::usage(self.message, self.hint),
+            RefusalKind::Other => Error::internal(format!("{}; {}", self.message, self.hint)),
         }
     }
 }

@@ -7,8 +7,10 @@ use crate::record::operation::Operations;
 use crate::record::pass::Pass;
 use crate::unit::Unit;
 
-/// The generator may be late by so much: beyond, the plan was not what was driven.
+/// The generator may be late by so much, or by this part of the median latency if that is more: beyond, the plan was not
+/// what was driven.
 const LATENESS_NS: f64 = 1e6;
+const LATENESS_SHARE: f64 = 0.1;
 /// CPU time over time above which the generator has no reserve.
 const BUSY: f64 = 0.85;
 /// Achieved over planned operations below which the generator did not keep up.
@@ -59,9 +61,13 @@ fn too_many_failed(plan: &Plan, rounds: &Rounds, pass: Pass) -> Option<String> {
 /// The generator's own health: a late or busy generator did not drive what was planned.
 fn generator_late(rounds: &Rounds) -> Option<String> {
     let health: Vec<_> = rounds.of(Pass::Time).filter_map(|result| result.generator).collect();
-    let lateness = health.iter().map(|health| health.lateness_p99_ns).fold(0.0, f64::max);
+    let late = rounds.of(Pass::Time).filter_map(|result| {
+        let limit = LATENESS_NS.max(result.median_ns().unwrap_or(0.0) * LATENESS_SHARE);
+        result.generator.map(|health| health.lateness_p99_ns).filter(|lateness| *lateness > limit)
+    });
+    let lateness = late.fold(0.0, f64::max);
     let busy = health.iter().filter_map(|health| health.cpu_share).fold(0.0, f64::max);
-    if lateness > LATENESS_NS {
+    if lateness > 0.0 {
         let late = Unit::Ns.show(lateness);
         return Some(format!(
             "invalid (generator): operations were handed over up to {late} late (p99); the machine is too busy for this rate"

@@ -20,7 +20,7 @@ use crate::record::operation::Operations;
 use crate::workload::current::OperationId;
 use crate::workload::{Context, Failure, Worker};
 
-/// Validated operations before the load.
+/// Operations that are tried before the load; one of them must be good.
 const PREFLIGHT: u64 = 3;
 
 /// Watches operations while they are driven. Implemented where load and probes meet.
@@ -190,7 +190,7 @@ impl Source {
     }
 }
 
-/// Three operations of one worker before any load: if one fails, nothing else is tried.
+/// Up to three operations of one worker before any load: if none is good, nothing else is tried.
 async fn preflight(round: &Round) -> Result<()> {
     let worker = Worker::new(0, Arc::clone(&round.context));
     let failed = |failure: Failure| Error::Workload {

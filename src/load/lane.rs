@@ -19,6 +19,11 @@ use crate::record::operation::{Fate, Parts, Row};
 use crate::workload::current::OperationId;
 use crate::workload::{Description, Failure, Work, Worker, Workload};
 
+/// Users whose operations held their thread longer let others have it.
+const HELD: Duration = Duration::from_millis(1);
+/// Or did so many in a row, however short.
+const IN_A_ROW: u32 = 1024;
+
 type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A workload of any type, as the driver sees it.
@@ -44,11 +49,24 @@ impl<W: Workload> Driven for W {
 
     fn preflight(self: Arc<Self>, worker: Worker, count: u64, timeout: Duration) -> Task<Result<(), Failure>> {
         Box::pin(async move {
-            let mut state = self.setup(worker).await.map_err(Failure::from_error)?;
+            let mut state = self.setup(worker.clone()).await.map_err(Failure::from_error)?;
             let mut deadline = Deadline::default();
+            let mut first = None;
             for _ in 0..count {
-                let mut limit = Limit { deadline: &mut deadline, due: clock::now() + timeout, timeout };
-                attempt(&*self, &mut state, &mut limit, &mut Unwatched).await.0?;
+                let due = clock::now() + timeout;
+                let mut limit = Limit { deadline: &mut deadline, due, timeout, waited: false };
+                let (result, survival) = attempt(&*self, &mut state, &mut limit, &mut Unwatched).await;
+                match result {
+                    // One good answer: what else fails is for the breaker and the floor to judge.
+                    Ok(_) => return self.teardown(state).await.map_err(Failure::from_error),
+                    Err(failure) => first = first.or(Some(failure)),
+                }
+                if matches!(survival, Survival::Replace) {
+                    state = self.setup(worker.clone()).await.map_err(Failure::from_error)?;
+                }
+            }
+            if let Some(failure) = first {
+                return Err(failure);
             }
             self.teardown(state).await.map_err(Failure::from_error)
         })
@@ -78,11 +96,15 @@ pub struct Lane {
     shared: Arc<Shared>,
     inlet: Inlet,
     deadline: Deadline,
+    /// How long its operations have held the thread since one of them last waited.
+    held: Duration,
+    /// How many did.
+    in_a_row: u32,
 }
 
 impl Lane {
     pub(super) fn new(worker: Worker, turns: Turns, shared: Arc<Shared>, inlet: Inlet) -> Self {
-        Self { worker, turns, shared, inlet, deadline: Deadline::default() }
+        Self { worker, turns, shared, inlet, deadline: Deadline::default(), held: Duration::ZERO, in_a_row: 0 }
     }
 
     /// Follows the stages of the round to their end.
@@ -101,8 +123,7 @@ impl Lane {
                 break;
             }
             while let Some(kept) = state.take() {
-                // Operations that never wait would keep their thread for ever, and the other users from it.
-                tokio::task::coop::consume_budget().await;
+                self.share_thread().await;
                 if let Some(turn) = self.next(stage).await {
                     state = self.one(workload, kept, stage, turn).await;
                 } else {
@@ -119,6 +140,14 @@ impl Lane {
             && let Err(error) = workload.teardown(state).await
         {
             lock(&self.shared.teardown_errors).push(error.to_string());
+        }
+    }
+
+    /// Operations that never wait would keep their thread for ever, and the other users from it.
+    async fn share_thread(&mut self) {
+        if self.held > HELD || self.in_a_row >= IN_A_ROW {
+            (self.held, self.in_a_row) = (Duration::ZERO, 0);
+            tokio::task::yield_now().await;
         }
     }
 
@@ -142,7 +171,7 @@ impl Lane {
     ) -> Option<W::State> {
         let start = turn.start.unwrap_or_else(clock::now);
         let timeout = self.shared.timeout;
-        let mut limit = Limit { deadline: &mut self.deadline, due: start + timeout, timeout };
+        let mut limit = Limit { deadline: &mut self.deadline, due: start + timeout, timeout, waited: false };
         let observer = self.shared.observer.as_ref().filter(|_| matches!(stage, Stage::Measure { .. }));
         let ((result, survival), end, parts) = match observer {
             None => (attempt(workload, &mut state, &mut limit, &mut Unwatched).await, clock::now(), None),
@@ -152,6 +181,11 @@ impl Lane {
                 let end = clock::now();
                 (attempted, end, Some(watched.parts(end)))
             }
+        };
+        (self.held, self.in_a_row) = if limit.waited {
+            (Duration::ZERO, 0)
+        } else {
+            (self.held + end.saturating_duration_since(start), self.in_a_row + 1)
         };
         if let Stage::Measure { since } = stage {
             self.record(since, turn, (start, end), result, parts);
@@ -217,6 +251,8 @@ struct Limit<'a> {
     deadline: &'a mut Deadline,
     due: Instant,
     timeout: Duration,
+    /// Whether the operation gave its thread away in between.
+    waited: bool,
 }
 
 /// One operation with its timeout; a panic is a failure of this operation only.
@@ -234,6 +270,7 @@ async fn attempt<W: Workload>(
                 Ok(Poll::Ready(Ok(work))) => Poll::Ready((Ok(work), Survival::Keep)),
                 Ok(Poll::Ready(Err(error))) => Poll::Ready((Err(Failure::from_error(error)), Survival::Keep)),
                 Ok(Poll::Pending) => {
+                    limit.waited = true;
                     let late = limit.deadline.poll(limit.due, cx);
                     late.map(|()| (Err(Failure::timeout(limit.timeout)), Survival::Replace))
                 }

@@ -214,6 +214,10 @@ impl Pacer {
             self.hand_over(Turn { seq: planned, due: Some(at), start: None });
             planned += 1;
         }
+        // The round lasts as long as was asked for, also behind the last operation.
+        if !self.shared.stop.load(Ordering::Relaxed) {
+            timer.wait_until(self.since + schedule.duration()).await;
+        }
         Pacing { lateness, planned, cpu_share: None }
     }
 
@@ -247,7 +251,7 @@ impl Pacer {
 fn in_flight_cap(peak_rate: f64, timeout: Duration) -> u32 {
     let by_rate = (peak_rate * timeout.as_secs_f64()).ceil().max(1.0);
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1024);
-    // A worker of a served workload holds a descriptor at each end.
-    let by_descriptors = limit.saturating_sub(RESERVED_DESCRIPTORS).max(16) / 2;
+    // A worker of a served workload holds a descriptor at each end, and what the server opens for it.
+    let by_descriptors = limit.saturating_sub(RESERVED_DESCRIPTORS).max(64) / 8;
     by_rate.min(by_descriptors as f64).min(20_000.0) as u32
 }

@@ -122,7 +122,7 @@ async fn a_panic_is_a_failure_of_one_operation() {
 async fn a_load_that_only_fails_is_stopped_early() {
     let load = Load::closed(2).lasting(Duration::from_hours(1)).warmup(Duration::ZERO);
     let plan = |number: u64| {
-        if number < 3 { Ok(Duration::from_millis(1)) } else { Err(Failure::new("status:500", "broken")) }
+        if number < 1 { Ok(Duration::from_millis(1)) } else { Err(Failure::new("status:500", "broken")) }
     };
     let measured = driven(load, plan).await.unwrap();
     assert!(measured.broken);

@@ -15,6 +15,7 @@ use crate::record::Reading;
 use crate::record::pass::Pass;
 use crate::record::series::Series;
 use crate::unit::{Better, Unit};
+use crate::warning::Caution;
 
 /// Time between two samples: about 50 µs of work each, 0.05 % of a core.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -38,7 +39,7 @@ struct Sample {
 struct Watching {
     stop: Sender<()>,
     switches: u64,
-    thread: JoinHandle<std::result::Result<Vec<Sample>, procfs::ProcError>>,
+    thread: JoinHandle<Vec<Sample>>,
 }
 
 impl Probe for Resources {
@@ -58,12 +59,12 @@ impl Probe for Resources {
         let (stop, stopped) = channel();
         let body = move || {
             let started = Instant::now();
-            let mut samples = vec![sample(started)?];
+            let mut samples = Vec::from_iter(sample(started).ok());
             while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                samples.push(sample(started)?);
+                samples.extend(sample(started).ok());
             }
-            samples.push(sample(started)?);
-            Ok(samples)
+            samples.extend(sample(started).ok());
+            samples
         };
         let thread = std::thread::Builder::new()
             .name("perfkit-resource".into())
@@ -104,11 +105,16 @@ impl Running for Watching {
     fn stop(self: Box<Self>) -> Result<Reading> {
         let switches = switches().saturating_sub(self.switches);
         let _ = self.stop.send(());
-        let lost = |error: &dyn std::fmt::Display| {
-            Error::probe("resources", error.to_string(), "is /proc mounted and readable for this process?")
-        };
-        let samples = self.thread.join().map_err(|_| lost(&"its thread panicked"))?.map_err(|error| lost(&error))?;
+        let samples = self
+            .thread
+            .join()
+            .map_err(|_| Error::probe("resources", "its thread panicked", "report this with the command"))?;
         let mut reading = read(&samples);
+        if samples.len() < 2 {
+            // Out of descriptors, or no /proc: the round is worth more than its resources.
+            let reason = "/proc could not be read; are all file descriptors in use?".to_owned();
+            reading.warnings.push(Caution::ProbeDegraded { probe: "resources", reason }.into());
+        }
         reading.per_operation("switches.per_op", Unit::Count, Better::Lower, switches as f64);
         Ok(reading)
     }

@@ -187,6 +187,18 @@ pub fn is_plumbing(name: &str, in_program: bool) -> bool {
     is_runtime(of) || of.starts_with("__") || name.trim_start_matches('<').starts_with("hyper_util::rt::")
 }
 
+/// Whether a function is perfkit's own: what drives and watches, not what is driven.
+///
+/// ```
+/// use perfkit::record::name::is_harness;
+/// assert!(is_harness("perfkit::load::collect::Inlet::push"));
+/// assert!(!is_harness("perfkit::workload::builtin::chat::server::serve") && !is_harness("shop::cart"));
+/// ```
+#[must_use]
+pub fn is_harness(name: &str) -> bool {
+    crate_of(name) == "perfkit" && is_plumbing(name, true)
+}
+
 /// The crate that a function belongs to: the first word of its path. Of `<Type as Trait>` it is the type's crate, or the
 /// trait's where the type is of the runtime or of no crate. Empty for names without a path.
 ///

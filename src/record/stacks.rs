@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::name;
+
 /// One function in a stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Frame {
@@ -103,6 +105,17 @@ impl Stacks {
             let module = location.module.and_then(|index| self.modules.get(index as usize));
             location.frames.iter().map(move |frame| (frame, module))
         })
+    }
+
+    /// Whether a stack is perfkit's own work: from the leaf on, its harness comes before any code of the program.
+    #[must_use]
+    pub fn is_harness(&self, stack: &Stack) -> bool {
+        let of_library = |frame: &Frame| frame.file.as_deref().is_some_and(name::is_library_file);
+        let owner = self.frames(stack).map(|(frame, _)| frame).find(|frame| {
+            let harness = name::is_harness(&frame.function);
+            harness || !(of_library(frame) || name::is_plumbing(&frame.function, true))
+        });
+        owner.is_some_and(|frame| name::is_harness(&frame.function))
     }
 
     /// Adds the stacks of another process of the same program.

@@ -214,7 +214,14 @@ fn phases(page: &mut Page<'_>, run: &Run) -> io::Result<()> {
             phase.share.map_or_else(|| "-".to_owned(), |share| Unit::Ratio.show(share)),
         ]);
     }
-    table.write(page.out)
+    table.write(page.out)?;
+    if let Some((name, share)) = summary::outside_phases(run) {
+        let share = Unit::Ratio.show(share);
+        page.safe(&format!(
+            "  {share} of the latency lies outside `{name}`: on the way to it, or waiting for a thread"
+        ))?;
+    }
+    Ok(())
 }
 
 fn functions(page: &mut Page<'_>, report: &Report<'_>) -> io::Result<()> {
