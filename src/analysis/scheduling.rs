@@ -100,9 +100,10 @@ fn delayed(run: &Run) -> Option<Finding> {
         rule: ANALYSIS.rule.to_owned(),
         severity: Severity::Warning,
         title: format!("tasks wait up to {} for a worker thread", Unit::Ns.show(p99)),
-        detail: "one wake in a hundred waits longer than that before its task is polled; the time is in no phase that \
-                 had not begun."
-            .to_owned(),
+        detail:
+            "one wake in a hundred waits longer than that before its task is polled; a phase that has yet to begin \
+                 does not show it."
+                .to_owned(),
         evidence: evidence([("schedule_delay_p99_ns", json!(p99))]),
         next_step: "shorten what holds the threads: long polls, blocking calls, CPU time".to_owned(),
     })

@@ -110,6 +110,10 @@ pub fn record(
     tell: &mut dyn FnMut(Event),
 ) -> Result<Recorded> {
     plan.load.validate()?;
+    if store.root().to_str().is_none() {
+        let hint = "its path goes to the rounds' processes as text; choose another --profiles-dir";
+        return Err(Error::usage(format!("{} is not UTF-8", store.root().display()), hint));
+    }
     let entry = suite.find(&plan.workload).ok_or_else(|| plan::unknown_workload(suite, &plan.workload))?;
     let mut rounds = Rounds::default();
     let plan = &without_idle_passes(plan, &mut rounds, tell)?;
