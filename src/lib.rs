@@ -26,6 +26,8 @@ pub mod record;
 
 pub mod stats;
 
+pub mod compare;
+
 pub mod analysis;
 
 pub mod report;

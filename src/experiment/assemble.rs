@@ -17,7 +17,7 @@ use crate::record::operation::Operations;
 use crate::record::pass::Pass;
 use crate::record::stacks::Stacks;
 use crate::record::store::Draft;
-use crate::record::{self, Environment, Metric, Phase, Probed, Run, histogram, pprof, schema};
+use crate::record::{self, Environment, Metric, Phase, Probed, Round, Run, histogram, pprof, schema};
 use crate::warning::{Caution, Warning};
 
 /// What is known of the run beside its rounds.
@@ -48,6 +48,7 @@ pub(super) fn run(plan: &Plan, made: Made, mut rounds: Rounds, draft: &Draft) ->
         id: made.id,
         workload: plan.workload.clone(),
         variant: plan.variant.clone(),
+        foreign: None,
         status,
         status_reason,
         environment: made.environment,
@@ -55,6 +56,7 @@ pub(super) fn run(plan: &Plan, made: Made, mut rounds: Rounds, draft: &Draft) ->
         params: plan.params.clone(),
         services: made.services,
         metrics: metrics(&rounds),
+        rounds: rounds.results.iter().map(round).collect(),
         phases: phases(&rounds),
         functions: charge::functions(&charged(&rounds, Pass::Cpu, "cpu")),
         sites: charge::sites(&charged(&rounds, Pass::Heap, "heap")),
@@ -114,6 +116,26 @@ fn metrics(rounds: &Rounds) -> Vec<Metric> {
         }
     }
     metrics
+}
+
+/// What a comparison wants to know of a round beside its metrics.
+fn round(result: &RoundResult) -> Round {
+    let (samples, cpu_ns) = match stacks(result, "cpu") {
+        Some(stacks) => {
+            let total = |weight: &str| stacks.weight(weight).map(|weight| stacks.total(weight));
+            (total("samples").map(|count| count.max(0) as u64), total("cpu").map(|ns| ns as f64))
+        }
+        None => (None, None),
+    };
+    Round {
+        pass: result.pass,
+        round: result.round,
+        planned: result.operations.planned,
+        ok: result.operations.ok,
+        latencies: if result.pass == Pass::Time { result.places.clone() } else { Vec::new() },
+        stacks: samples,
+        cpu_ns,
+    }
 }
 
 /// What perfkit's own allocations add to a metric of the heap pass; 0 for every other metric.

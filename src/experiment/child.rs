@@ -177,7 +177,7 @@ fn report_progress(progress: Progress) {
 }
 
 fn summarize(order: &Order, measured: &Measured, began: Duration, readings: Vec<Reading>) -> Result<RoundResult> {
-    let (values, censored) = latency::values(measured);
+    let said = latency::values(measured);
     let mut histogram = Vec::new();
     V2Serializer::new()
         .serialize(&measured.collected.histogram, &mut histogram)
@@ -194,14 +194,15 @@ fn summarize(order: &Order, measured: &Measured, began: Duration, readings: Vec<
         began,
         elapsed: measured.elapsed,
         operations: measured.operations.clone(),
-        values,
+        values: said.values,
+        places: said.places,
         readings,
         histogram,
         latency_sum_ns: measured.collected.latency_sum_ns as f64,
         workers: measured.workers,
         broken: measured.broken,
         generator,
-        censored,
+        censored: said.censored,
         warnings: warnings.into_iter().collect(),
     })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::load::Measured;
 use crate::record::reading::RoundValue;
+use crate::record::round;
 use crate::stats::{describe, quantile};
 use crate::unit::{Better, Unit};
 
@@ -12,13 +13,24 @@ use crate::unit::{Better, Unit};
 const QUANTILES: [(&str, f64); 4] =
     [("latency.p50", 0.5), ("latency.p90", 0.9), ("latency.p95", 0.95), ("latency.p99", 0.99)];
 
-/// The values, and the names of those that are lower bounds.
-pub(super) fn values(measured: &Measured) -> (Vec<RoundValue>, Vec<String>) {
+/// What the load itself says of a round.
+pub(super) struct Said {
+    /// The values.
+    pub(super) values: Vec<RoundValue>,
+    /// The names of those that are lower bounds.
+    pub(super) censored: Vec<String>,
+    /// The latencies of good operations at the places that a run keeps.
+    pub(super) places: Vec<f64>,
+}
+
+/// The values of a round.
+pub(super) fn values(measured: &Measured) -> Said {
     let mut values = Values::default();
     let collected = &measured.collected;
     let mut good: Vec<f64> = collected.latencies_ns.iter().map(|ns| *ns as f64).collect();
     good.sort_by(f64::total_cmp);
     latencies(&mut values, &good, &collected.censored_ns);
+    let places = round::places().filter_map(|share| quantile::sorted(&good, share)).collect();
 
     let seconds = measured.elapsed.max(Duration::from_nanos(1)).as_secs_f64();
     values.push("throughput", Unit::PerS, Better::Higher, Some(measured.operations.ok as f64 / seconds));
@@ -33,7 +45,7 @@ pub(super) fn values(measured: &Measured) -> (Vec<RoundValue>, Vec<String>) {
             values.push(name, Unit::Ns, Better::Lower, Some(sum as f64 / watched as f64));
         }
     }
-    (values.values, values.censored)
+    Said { values: values.values, censored: values.censored, places }
 }
 
 #[derive(Default)]

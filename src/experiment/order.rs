@@ -170,6 +170,9 @@ pub struct RoundResult {
     pub operations: Operations,
     /// Values of the round that come from the load itself.
     pub values: Vec<RoundValue>,
+    /// Latencies of good operations at the places that a run keeps.
+    #[serde(default)]
+    pub places: Vec<f64>,
     /// What the probes saw.
     pub readings: Vec<Reading>,
     /// Latencies of good operations, an HdrHistogram in V2 form.

@@ -12,6 +12,7 @@ pub mod pass;
 pub mod phase;
 pub mod pprof;
 pub mod reading;
+pub mod round;
 pub mod run_id;
 pub mod schema;
 pub mod series;
@@ -32,6 +33,7 @@ pub use metric::Metric;
 pub use operation::{ErrorKind, Operations};
 pub use phase::Phase;
 pub use reading::Reading;
+pub use round::Round;
 pub use site::Site;
 
 /// Everything that was seen of one workload: the content of `run.json`.
@@ -48,6 +50,9 @@ pub struct Run {
     /// The variant; empty where the workload has only one way.
     #[serde(default)]
     pub variant: String,
+    /// What measured it, where that was not perfkit: `csv`, `hyperfine`. Of such a run only the metrics are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<String>,
     /// Whether all of it was measured, and whether it means anything.
     pub status: Status,
     /// Why the status is not `complete`.
@@ -68,6 +73,9 @@ pub struct Run {
     /// All metrics, one value for each round.
     #[serde(default)]
     pub metrics: Vec<Metric>,
+    /// The rounds that gave those values, pass by pass in the order of the values.
+    #[serde(default)]
+    pub rounds: Vec<Round>,
     /// The parts of an operation.
     #[serde(default)]
     pub phases: Vec<Phase>,

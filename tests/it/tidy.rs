@@ -16,8 +16,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("suite", &["workload", "load", "error", "unit"]),
     ("probe", &["record", "unit", "error", "warning"]),
     ("experiment", &["suite", "workload", "service", "load", "probe", "record", "stats", "unit", "error", "warning"]),
+    ("import", &["record", "stats", "unit", "error", "warning"]),
     ("analysis", &["record", "stats", "unit", "warning"]),
-    ("report", &["record", "analysis", "unit", "warning", "error"]),
+    ("compare", &["record", "stats", "unit", "warning"]),
+    ("report", &["record", "analysis", "compare", "unit", "warning", "error"]),
     (
         "cli",
         &[
@@ -28,7 +30,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "probe",
             "experiment",
             "record",
+            "import",
+            "stats",
             "analysis",
+            "compare",
             "report",
             "unit",
             "error",
