@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use hdrhistogram::serialization::Deserializer;
 
-use super::charge::{self, Charged};
 use super::{Plan, RoundResult, Rounds, rows, validity};
 use crate::error::{Error, Result};
 use crate::load::Model;
+use crate::record::charge::{self, Charged};
 use crate::record::folded;
 use crate::record::operation::Operations;
 use crate::record::pass::Pass;
@@ -58,7 +58,7 @@ pub(super) fn run(plan: &Plan, made: Made, mut rounds: Rounds, draft: &Draft) ->
         metrics: metrics(&rounds),
         rounds: rounds.results.iter().map(round).collect(),
         phases: phases(&rounds),
-        functions: charge::functions(&charged(&rounds, Pass::Cpu, "cpu")),
+        functions: charge::functions(&charged(&rounds, Pass::Cpu, "cpu"), "cpu"),
         sites: charge::sites(&charged(&rounds, Pass::Heap, "heap")),
         probes: probes(&rounds),
         findings: Vec::new(),

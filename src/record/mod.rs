@@ -1,5 +1,7 @@
 //! What was seen: the [`Run`], plain data that measuring writes and judging reads. Judges nothing, shows nothing.
 
+pub(crate) mod charge;
+pub(crate) mod dhat;
 pub mod environment;
 pub mod finding;
 pub mod folded;
@@ -111,10 +113,10 @@ pub enum Status {
     Invalid,
 }
 
-/// How the workload was driven.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+/// How the workload was driven. The default is a load of which nothing is known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Load {
-    /// `closed` (each operation follows the last) or `open` (operations are due at a rate).
+    /// `closed` (each operation follows the last) or `open` (operations are due at a rate); of a foreign run what measured it.
     pub model: String,
     /// Workers of a closed load; in an open load the most that were in flight at once.
     pub users: u32,
@@ -171,6 +173,34 @@ pub struct Probed {
 }
 
 impl Run {
+    /// A run that another program measured: complete, and beside its name nothing is known of it yet.
+    #[must_use]
+    pub fn foreign(by: &str, id: impl Into<String>, workload: impl Into<String>) -> Self {
+        Self {
+            schema: schema::VERSION.to_owned(),
+            id: id.into(),
+            workload: workload.into(),
+            variant: String::new(),
+            foreign: Some(by.to_owned()),
+            status: Status::Complete,
+            status_reason: None,
+            environment: Environment::default(),
+            load: Load { model: by.to_owned(), ..Load::default() },
+            params: BTreeMap::new(),
+            services: BTreeMap::new(),
+            operations: Operations::default(),
+            metrics: Vec::new(),
+            rounds: Vec::new(),
+            phases: Vec::new(),
+            functions: Vec::new(),
+            sites: Vec::new(),
+            probes: Vec::new(),
+            findings: Vec::new(),
+            warnings: Vec::new(),
+            extra: Map::new(),
+        }
+    }
+
     /// The metric of that name.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<&Metric> {
