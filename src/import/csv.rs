@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use super::round::Derived;
-use super::{Meaning, Reader, Values, checked, metric, shown, stem, without_mark};
+use super::{Meaning, Reader, Values, metric, row, shown, stem, without_mark};
 use crate::error::{Error, Result};
 use crate::record::pass::Pass;
 use crate::record::{Operations, Round, Run, round};
@@ -19,7 +19,7 @@ pub(super) static READER: Reader = Reader {
     about: "CSV with the header round,value",
     recognizes: |path, head| {
         let named = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-        named || is_header(head.split(|byte| *byte == b'\n').next().unwrap_or_default())
+        named || row::is_header(head.split(|byte| *byte == b'\n').next().unwrap_or_default())
     },
     read,
 };
@@ -27,7 +27,10 @@ pub(super) static READER: Reader = Reader {
 const HINT: &str = "below the header round,value each row is the whole number of a round and a value";
 
 /// The longest line that is looked at.
-const LONGEST: u64 = 4096;
+const LONGEST: usize = 4096;
+
+/// The most rounds that operations can be in. Nobody measures so many; who has as many labels gives a value for each round.
+const MOST_ROUNDS: usize = 100_000;
 
 fn read(path: &Path, meaning: &Meaning) -> Result<Run> {
     match meaning.values {
@@ -76,13 +79,18 @@ struct Labelled {
 }
 
 impl Labelled {
-    fn add(&mut self, label: i64, value: f64) {
+    fn add(&mut self, label: i64, value: f64) -> std::result::Result<(), String> {
         let place = match self.last {
             Some((last, place)) if last == label => place,
             _ => {
                 let next = self.rounds.len();
                 let place = *self.places.entry(label).or_insert(next);
                 if place == next {
+                    if next == MOST_ROUNDS {
+                        return Err(format!(
+                            "more than {MOST_ROUNDS} rounds; is a row a round? --values rounds says so"
+                        ));
+                    }
                     self.rounds.push(Vec::new());
                 }
                 self.last = Some((label, place));
@@ -90,13 +98,17 @@ impl Labelled {
             }
         };
         self.rounds[place].push(value);
+        Ok(())
     }
 }
 
 /// Every row is a round.
 fn rounds(path: &Path, meaning: &Meaning) -> Result<Run> {
     let mut rows: Vec<(i64, u64, f64)> = Vec::new();
-    each_row(path, |line, label, value| rows.push((label, line, value)))?;
+    each_row(path, |line, label, value| {
+        rows.push((label, line, value));
+        Ok(())
+    })?;
     rows.sort_unstable_by_key(|(label, line, _)| (*label, *line));
     let twice = rows.windows(2).filter(|pair| pair[0].0 == pair[1].0).min_by_key(|pair| pair[1].1);
     if let Some([(label, first, _), (_, again, _)]) = twice {
@@ -110,72 +122,71 @@ fn rounds(path: &Path, meaning: &Meaning) -> Result<Run> {
 }
 
 /// Calls `row` with the line, the round and the value of every row; there is at least one.
-fn each_row(path: &Path, mut row: impl FnMut(u64, i64, f64)) -> Result<()> {
+fn each_row(path: &Path, row: impl FnMut(u64, i64, f64) -> std::result::Result<(), String>) -> Result<()> {
     let wrap = |error| Error::read(path, error, HINT);
-    let wrong = |line: u64, message: String| Error::read(path, format!("line {line}: {message}"), HINT);
     let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(wrap)?);
-    let mut text = Vec::new();
-    let (mut line, mut rows) = (0, 0_u64);
+    let mut lines = Lines { path, line: 0, rows: 0, row };
+    // The start of a line whose end is not in the buffer yet.
+    let mut begun = Vec::new();
     loop {
-        text.clear();
-        let length = file.by_ref().take(LONGEST).read_until(b'\n', &mut text).map_err(wrap)?;
-        if length == 0 {
+        let buffer = file.fill_buf().map_err(wrap)?;
+        if buffer.is_empty() {
             break;
         }
-        line += 1;
-        if length as u64 == LONGEST && !text.ends_with(b"\n") {
-            return Err(wrong(line, format!("longer than {LONGEST} bytes")));
-        }
-        if line == 1 {
-            if !is_header(&text) {
-                let found = String::from_utf8_lossy(without_mark(&text));
-                return Err(wrong(line, format!("the header is {} instead of `round,value`", shown(found.trim()))));
+        let (length, mut rest) = (buffer.len(), buffer);
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let (whole, behind) = rest.split_at(end + 1);
+            rest = behind;
+            if begun.is_empty() {
+                lines.take(whole)?;
+            } else {
+                begun.extend_from_slice(whole);
+                lines.take(&begun)?;
+                begun.clear();
             }
-            continue;
         }
-        match parse(&text) {
-            Ok(Some((label, value))) => {
-                rows += 1;
-                row(line, label, value);
-            }
-            Ok(None) => {}
-            Err(message) => return Err(wrong(line, message)),
+        begun.extend_from_slice(rest);
+        if begun.len() > LONGEST {
+            let message = format!("line {}: longer than {LONGEST} bytes", lines.line + 1);
+            return Err(Error::read(path, message, HINT));
         }
+        file.consume(length);
     }
-    if rows == 0 {
+    if !begun.is_empty() {
+        lines.take(&begun)?;
+    }
+    if lines.rows == 0 {
         return Err(Error::read(path, "there is no row below the header", HINT));
     }
     Ok(())
 }
 
-fn is_header(line: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(without_mark(line)) else { return false };
-    let columns: Vec<&str> = text.split(',').map(bare).collect();
-    matches!(columns.as_slice(), [first, second] if first.eq_ignore_ascii_case("round") && second.eq_ignore_ascii_case("value"))
+/// The lines that were seen, and what is done with each row.
+struct Lines<'a, F> {
+    path: &'a Path,
+    line: u64,
+    rows: u64,
+    row: F,
 }
 
-/// A row's round and value; `None` for a blank line.
-fn parse(line: &[u8]) -> std::result::Result<Option<(i64, f64)>, String> {
-    let text = std::str::from_utf8(line).map_err(|_| "this is not UTF-8".to_owned())?;
-    let Some((round, value)) = text.split_once(',') else {
-        return if text.trim().is_empty() { Ok(None) } else { Err("1 column instead of 2".to_owned()) };
-    };
-    let (round, value) = (bare(round), bare(value));
-    let number: f64 = value.parse().map_err(|_| match value {
-        "" => "there is no value".to_owned(),
-        value if value.contains(',') => format!("{} columns instead of 2", value.split(',').count() + 1),
-        value => format!("{} is no value", shown(value)),
-    })?;
-    let number =
-        checked(number).map_err(|_| format!("{} is no value: it must be finite and not negative", shown(value)))?;
-    let round = round.parse().map_err(|_| format!("{} is no whole number of a round", shown(round)))?;
-    Ok(Some((round, number)))
-}
+impl<F: FnMut(u64, i64, f64) -> std::result::Result<(), String>> Lines<'_, F> {
+    fn take(&mut self, line: &[u8]) -> Result<()> {
+        self.line += 1;
+        self.understand(line).map_err(|message| Error::read(self.path, format!("line {}: {message}", self.line), HINT))
+    }
 
-/// A field without spaces and quotes around it.
-fn bare(field: &str) -> &str {
-    let field = field.trim();
-    field.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map_or(field, str::trim)
+    fn understand(&mut self, line: &[u8]) -> std::result::Result<(), String> {
+        if self.line == 1 && !row::is_header(line) {
+            let found = String::from_utf8_lossy(without_mark(line));
+            return Err(format!("the header is {} instead of `round,value`", shown(found.trim())));
+        }
+        if self.line == 1 {
+            return Ok(());
+        }
+        let Some((label, value)) = row::read(line)? else { return Ok(()) };
+        self.rows += 1;
+        (self.row)(self.line, label, value)
+    }
 }
 
 #[cfg(test)]
@@ -236,6 +247,15 @@ mod tests {
         let meaning = Meaning { metric: "size".to_owned(), unit: Unit::Bytes, ..Meaning::default() };
         let run = read(&path, &meaning).unwrap();
         assert!(run.rounds[0].latencies.is_empty() && run.metric("size.p50").is_some_and(|it| it.unit == Unit::Bytes));
+    }
+
+    #[test]
+    fn more_labels_than_anybody_measures_are_rounds_and_not_operations() {
+        let rows: Vec<String> = (0..=MOST_ROUNDS).map(|index| format!("{index},1")).collect();
+        let text = format!("round,value\n{}\n", rows.join("\n"));
+        let error = import(&text, Values::Operations).unwrap_err().to_string();
+        assert!(error.contains("line 100002: more than 100000 rounds"), "{error}");
+        assert_eq!(import(&text, Values::Rounds).unwrap().load.rounds as usize, MOST_ROUNDS + 1);
     }
 
     #[test]

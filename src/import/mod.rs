@@ -13,6 +13,7 @@ mod hostile_tests;
 mod hyperfine;
 mod pprof;
 mod round;
+mod row;
 
 use std::collections::HashSet;
 use std::fs::{self, File};
