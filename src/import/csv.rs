@@ -1,7 +1,7 @@
 //! The plainest foreign input: CSV with the header `round,value`, a row for each operation or for each round. Refuses, with the
 //! line, every row that is not a whole number and a finite value that is not negative.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -104,21 +104,35 @@ impl Labelled {
 
 /// Every row is a round.
 fn rounds(path: &Path, meaning: &Meaning) -> Result<Run> {
-    let mut rows: Vec<(i64, u64, f64)> = Vec::new();
-    each_row(path, |line, label, value| {
-        rows.push((label, line, value));
+    let mut rows: Vec<(i64, f64)> = Vec::new();
+    each_row(path, |_, label, value| {
+        rows.push((label, value));
         Ok(())
     })?;
-    rows.sort_unstable_by_key(|(label, line, _)| (*label, *line));
-    let twice = rows.windows(2).filter(|pair| pair[0].0 == pair[1].0).min_by_key(|pair| pair[1].1);
-    if let Some([(label, first, _), (_, again, _)]) = twice {
-        let message = format!("line {again}: round {label} is already given in line {first}, but a row is a round");
-        return Err(Error::read(path, message, "leave out --values rounds where a row is an operation"));
+    rows.sort_unstable_by_key(|(label, _)| *label);
+    let twice: BTreeSet<i64> = rows.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[0].0).collect();
+    if !twice.is_empty() {
+        return Err(given_twice(path, &twice));
     }
-    let values = rows.into_iter().map(|(_, _, value)| value).collect();
+    let values = rows.into_iter().map(|(_, value)| value).collect();
     let mut run = Run::foreign(READER.name, path.display().to_string(), stem(path));
     run.metrics = vec![metric(&meaning.metric, (meaning.unit, meaning.better), values)];
     Ok(run)
+}
+
+/// Says where a round is first given again: the lines are looked for only now, not kept of every row.
+fn given_twice(path: &Path, twice: &BTreeSet<i64>) -> Error {
+    let mut seen = BTreeMap::new();
+    let found = each_row(path, |line, label, _| match seen.get(&label) {
+        Some(first) => Err(format!("round {label} is already given in line {first}, but a row is a round")),
+        None if twice.contains(&label) => {
+            seen.insert(label, line);
+            Ok(())
+        }
+        None => Ok(()),
+    });
+    let all = || Error::read(path, "a round is given twice, but a row is a round", HINT);
+    found.err().unwrap_or_else(all)
 }
 
 /// Calls `row` with the line, the round and the value of every row; there is at least one.

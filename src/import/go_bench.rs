@@ -99,7 +99,7 @@ fn metrics(found: &[Line<'_>]) -> Vec<Metric> {
     let suffix = common_suffix(found);
     let packages = found.iter().any(|line| line.package != found[0].package);
     let mut rounds: HashMap<String, usize> = HashMap::new();
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut places: HashMap<(String, &str), usize> = HashMap::new();
     let mut metrics: Vec<Metric> = Vec::new();
     for line in found {
         let plain = line.name.strip_suffix(suffix).unwrap_or(line.name);
@@ -107,9 +107,10 @@ fn metrics(found: &[Line<'_>]) -> Vec<Metric> {
         let name = if packages { format!("{}.{plain}", line.package) } else { plain.to_owned() };
         let round = rounds.entry(name.clone()).or_insert(0);
         for (unit, value) in &line.values {
-            let (name, (kind, better)) = meaning(&name, unit);
-            let place = *places.entry(name.clone()).or_insert_with(|| {
-                metrics.push(Metric::new(name, kind, better));
+            // By the unit, not by what it is called here: two that are called the same stay two, and are refused.
+            let place = *places.entry((name.clone(), *unit)).or_insert_with(|| {
+                let (name, (unit, better)) = meaning(&name, unit);
+                metrics.push(Metric::new(name, unit, better));
                 metrics.len() - 1
             });
             let values = &mut metrics[place].values;
@@ -208,6 +209,12 @@ mod tests {
         let run = import("BenchmarkX 1 5 ns/op\nBenchmarkX 1 6 ns/op 7 B/op\n").unwrap();
         let bytes = values(&run, "BenchmarkX.bytes_per_op");
         assert!(bytes[0].is_nan() && bytes.len() == 2, "{bytes:?}");
+    }
+
+    #[test]
+    fn two_units_of_one_name_are_refused() {
+        let error = import("BenchmarkX 1 5 a/b 6 a-b\n").unwrap_err().to_string();
+        assert!(error.contains("`BenchmarkX.a_b` is given twice"), "{error}");
     }
 
     #[test]

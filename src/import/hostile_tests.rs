@@ -63,6 +63,37 @@ fn every_cut_of_a_json_file_is_refused() {
 }
 
 #[test]
+fn no_changed_byte_makes_a_reader_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let samples = [
+        ("x.csv", "\u{feff}round,value\r\n0,1.5\n 1 , 2e3\n-1,\"7\"\n"),
+        ("x.txt", "pkg: a\nBenchmarkX/n-8 10 5 ns/op 6 B/op\n--- FAIL: BenchmarkY\n"),
+        ("x.folded", "a;b c 12\na::b;<c as d>::{{closure}} 3\n"),
+        ("x.json", r#"{"results":[{"command":"x","times":[1.5],"exit_codes":[0]}]}"#),
+        (
+            "d.json",
+            r#"{"dhatFileVersion":2,"mode":"heap","pps":[{"tb":8,"tbk":1,"fs":[0]}],"ftbl":["0x1: a (b.rs:1:2)"]}"#,
+        ),
+    ];
+    for (name, text) in samples {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        read(&path, &Meaning::default()).expect(name);
+        for place in 0..text.len() {
+            for byte in [0, b'9', b',', b'-', b'e', b'\n', b';', b':', b'(', b' ', 0xff] {
+                let mut changed = text.as_bytes().to_vec();
+                changed[place] = byte;
+                fs::write(&path, &changed).unwrap();
+                for values in [Values::Operations, Values::Rounds] {
+                    // Good or refused, either is right: only that it returns counts.
+                    let _ = read(&path, &Meaning { values, ..Meaning::default() });
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_name_cannot_move_the_cursor_of_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.csv");
