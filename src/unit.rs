@@ -29,6 +29,17 @@ pub enum Better {
     Higher,
 }
 
+impl Better {
+    /// The name in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lower => "lower",
+            Self::Higher => "higher",
+        }
+    }
+}
+
 impl Unit {
     /// The name in files.
     #[must_use]

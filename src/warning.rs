@@ -77,6 +77,13 @@ pub enum Caution {
         /// What it lost, and why.
         reason: String,
     },
+    /// Something about two runs that stands beside their comparison.
+    Compared {
+        /// The stable code.
+        code: &'static str,
+        /// What it is.
+        message: String,
+    },
     /// A worker's teardown failed.
     Teardown {
         /// The first failure.
@@ -98,6 +105,7 @@ impl Caution {
             Self::NoHeapTracking => "no-heap-tracking",
             Self::NoTokioUnstable { .. } => "no-tokio-unstable",
             Self::ProbeDegraded { .. } => "probe-degraded",
+            Self::Compared { code, .. } => code,
             Self::Teardown { .. } => "teardown",
         }
     }
@@ -142,6 +150,7 @@ impl fmt::Display for Caution {
                 "built without `--cfg tokio_unstable`, so there are no {absent}; set it in .cargo/config.toml under [build] rustflags"
             ),
             Self::ProbeDegraded { probe, reason } => write!(f, "probe {probe}: {reason}"),
+            Self::Compared { message, .. } => f.write_str(message),
             Self::Teardown { message } => write!(f, "a worker could not be torn down: {message}"),
         }
     }

@@ -112,7 +112,7 @@ pub enum Status {
 }
 
 /// How the workload was driven.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Load {
     /// `closed` (each operation follows the last) or `open` (operations are due at a rate).
     pub model: String,
@@ -171,6 +171,34 @@ pub struct Probed {
 }
 
 impl Run {
+    /// A run that another program measured: nothing is known of it yet but where it comes from.
+    #[must_use]
+    pub fn foreign(reader: &str, id: &str, workload: &str) -> Self {
+        Self {
+            schema: schema::VERSION.to_owned(),
+            id: id.to_owned(),
+            workload: workload.to_owned(),
+            variant: String::new(),
+            foreign: Some(reader.to_owned()),
+            status: Status::Complete,
+            status_reason: None,
+            environment: Environment::default(),
+            load: Load { model: reader.to_owned(), ..Load::default() },
+            params: BTreeMap::new(),
+            services: BTreeMap::new(),
+            operations: Operations::default(),
+            metrics: Vec::new(),
+            rounds: Vec::new(),
+            phases: Vec::new(),
+            functions: Vec::new(),
+            sites: Vec::new(),
+            probes: Vec::new(),
+            findings: Vec::new(),
+            warnings: Vec::new(),
+            extra: Map::new(),
+        }
+    }
+
     /// The metric of that name.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<&Metric> {
