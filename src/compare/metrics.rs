@@ -67,6 +67,11 @@ fn prepare(metric: &Metric, base: &Run, head: &Run, policy: &Policy, refused: Op
         let unit = |metric: &Metric| format!("{} ({} is better)", metric.unit.name(), metric.better.name());
         return refuse(change, &format!("base is in {}, head in {}", unit(of_base), unit(of_head)));
     }
+    if let (_, Some(unit)) = rules.min_effect
+        && unit != metric.unit
+    {
+        return refuse(change, &format!("its min_effect is in {}, the metric in {}", unit.name(), metric.unit.name()));
+    }
     if metric.name == success::METRIC
         && let Some(success) = Success::of(base, head)
     {
@@ -215,7 +220,7 @@ fn judge_arms(change: &mut MetricChange, arms: &Arms, rules: &Rules, policy: &Po
         }
     };
     fill(change, arms, Some(&made));
-    let margin = threshold(change, arms, rules.fail, rules.min_effect);
+    let margin = threshold(change, arms, rules.fail, rules.min_effect.0);
     change.method = Some(made.method);
     change.verdict = made.verdict(margin);
     change.p_regressed = made.p_worse_than(margin);

@@ -3,6 +3,8 @@
 
 mod change;
 mod comparable;
+pub mod control;
+pub mod judged;
 mod metrics;
 pub mod objective;
 mod overall;

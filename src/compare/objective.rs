@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{Kept, Objective};
+use super::{Kept, Objective, Verdict};
 use crate::record::pass::Pass;
 use crate::record::{Metric, Run, Status};
 use crate::stats::interval::{self, Interval};
@@ -159,6 +159,24 @@ pub fn hold(run: &Run, target: &Target, confidence: f64) -> Objective {
     (objective.low, objective.high) = (Some(interval.low), Some(interval.high));
     objective.kept = kept(target, interval);
     objective
+}
+
+/// What the objectives alone say of a run: kept, missed, or not shown.
+#[must_use]
+pub fn verdict(run: &Run, objectives: &[Objective]) -> (Verdict, String) {
+    let of = |kept: Kept| objectives.iter().filter(move |objective| objective.kept == kept);
+    let names = |kept: Kept| of(kept).map(|objective| objective.objective.as_str()).collect::<Vec<_>>().join(", ");
+    if of(Kept::Missed).next().is_some() {
+        return (Verdict::Regressed, format!("missed: {}", names(Kept::Missed)));
+    }
+    if run.status == Status::Invalid {
+        let reason = run.status_reason.as_deref().unwrap_or("no reason given");
+        return (Verdict::NotCompared, format!("head is invalid: {reason}"));
+    }
+    if of(Kept::NotShown).next().is_some() {
+        return (Verdict::Inconclusive, format!("not shown: {}", names(Kept::NotShown)));
+    }
+    (Verdict::Unchanged, format!("{} objectives met", objectives.len()))
 }
 
 /// The mean of the rounds with its interval, and how many rounds it comes from.

@@ -208,7 +208,7 @@ fn an_accepted_regression_passes_until_it_grows() {
 #[test]
 fn a_floor_keeps_nanoseconds_from_failing() {
     let floor = Policy {
-        limits: vec![("build".into(), Limit { min_effect: Some(50.0), ..Limit::default() })],
+        limits: vec![("build".into(), Limit { min_effect: Some((50.0, Some(Unit::Ns))), ..Limit::default() })],
         ..Policy::default()
     };
     assert_eq!(compare(&run_of("a", &BASE), &run_of("b", &WORSE), &floor).verdict, Verdict::Unchanged);

@@ -1,5 +1,6 @@
 //! What was seen: the [`Run`], plain data that measuring writes and judging reads. Judges nothing, shows nothing.
 
+pub mod baseline;
 pub mod environment;
 pub mod finding;
 pub mod folded;
