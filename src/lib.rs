@@ -26,6 +26,8 @@ pub mod record;
 
 pub mod stats;
 
+pub mod import;
+
 pub mod compare;
 
 pub mod analysis;

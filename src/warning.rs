@@ -84,6 +84,16 @@ pub enum Caution {
         /// What it is.
         message: String,
     },
+    /// The functions of a foreign profile carry weights that are no nanoseconds per operation.
+    ForeignWeights {
+        /// What they count: `samples (count)`.
+        weight: String,
+    },
+    /// A value of a foreign file is the mean of many operations.
+    BatchMeans {
+        /// What measured them.
+        by: &'static str,
+    },
     /// A worker's teardown failed.
     Teardown {
         /// The first failure.
@@ -106,6 +116,8 @@ impl Caution {
             Self::NoTokioUnstable { .. } => "no-tokio-unstable",
             Self::ProbeDegraded { .. } => "probe-degraded",
             Self::Compared { code, .. } => code,
+            Self::ForeignWeights { .. } => "foreign-weights",
+            Self::BatchMeans { .. } => "batch-means",
             Self::Teardown { .. } => "teardown",
         }
     }
@@ -151,6 +163,14 @@ impl fmt::Display for Caution {
             ),
             Self::ProbeDegraded { probe, reason } => write!(f, "probe {probe}: {reason}"),
             Self::Compared { message, .. } => f.write_str(message),
+            Self::ForeignWeights { weight } => write!(
+                f,
+                "functions carry the weights of the profile ({weight}, over all of it), not nanoseconds per operation"
+            ),
+            Self::BatchMeans { by } => write!(
+                f,
+                "{by} times batches of operations: percentiles and deviations are those of batch means, narrower than those of operations"
+            ),
             Self::Teardown { message } => write!(f, "a worker could not be torn down: {message}"),
         }
     }

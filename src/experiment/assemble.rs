@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use hdrhistogram::serialization::Deserializer;
 
-use super::charge::{self, Charged};
 use super::recording::Rounds;
 use super::{Plan, RoundResult, rows, validity};
 use crate::error::{Error, Result};
 use crate::load::Model;
+use crate::record::charge::{self, Charged};
 use crate::record::folded;
 use crate::record::operation::Operations;
 use crate::record::pass::Pass;
@@ -57,7 +57,7 @@ pub(super) fn run(plan: &Plan, made: &Made, rounds: &mut Rounds) -> Run {
         metrics: metrics(rounds),
         rounds: rounds.results.iter().map(round).collect(),
         phases: phases(rounds),
-        functions: charge::functions(&charged(rounds, Pass::Cpu, "cpu")),
+        functions: charge::functions(&charged(rounds, Pass::Cpu, "cpu"), "cpu"),
         sites: charge::sites(&charged(rounds, Pass::Heap, "heap")),
         probes: probes(rounds),
         findings: Vec::new(),

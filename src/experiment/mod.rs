@@ -2,7 +2,6 @@
 //! and prints nothing: what happens meanwhile is told to the caller as [`Event`]s.
 
 mod assemble;
-mod charge;
 mod child;
 mod environment;
 mod host;

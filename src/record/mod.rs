@@ -1,6 +1,8 @@
 //! What was seen: the [`Run`], plain data that measuring writes and judging reads. Judges nothing, shows nothing.
 
 pub mod baseline;
+pub(crate) mod charge;
+pub(crate) mod dhat;
 pub mod environment;
 pub mod finding;
 pub mod folded;
@@ -112,10 +114,10 @@ pub enum Status {
     Invalid,
 }
 
-/// How the workload was driven.
+/// How the workload was driven. The default is a load of which nothing is known.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Load {
-    /// `closed` (each operation follows the last) or `open` (operations are due at a rate).
+    /// `closed` (each operation follows the last) or `open` (operations are due at a rate); of a foreign run what measured it.
     pub model: String,
     /// Workers of a closed load; in an open load the most that were in flight at once.
     pub users: u32,
@@ -172,19 +174,19 @@ pub struct Probed {
 }
 
 impl Run {
-    /// A run that another program measured: nothing is known of it yet but where it comes from.
+    /// A run that another program measured: complete, and beside its name nothing is known of it yet.
     #[must_use]
-    pub fn foreign(reader: &str, id: &str, workload: &str) -> Self {
+    pub fn foreign(by: &str, id: impl Into<String>, workload: impl Into<String>) -> Self {
         Self {
             schema: schema::VERSION.to_owned(),
-            id: id.to_owned(),
-            workload: workload.to_owned(),
+            id: id.into(),
+            workload: workload.into(),
             variant: String::new(),
-            foreign: Some(reader.to_owned()),
+            foreign: Some(by.to_owned()),
             status: Status::Complete,
             status_reason: None,
             environment: Environment::default(),
-            load: Load { model: reader.to_owned(), ..Load::default() },
+            load: Load { model: by.to_owned(), ..Load::default() },
             params: BTreeMap::new(),
             services: BTreeMap::new(),
             operations: Operations::default(),

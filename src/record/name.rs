@@ -251,6 +251,24 @@ pub fn is_library_file(file: &str) -> bool {
     versioned || first == "library"
 }
 
+/// Without what differs between machines: the registry's folder, the compiler's commit.
+pub(crate) fn short_path(path: &str) -> String {
+    if let Some(rest) = path.strip_prefix("/rustc/") {
+        return rest.split_once('/').map_or(rest, |(_, rest)| rest).to_owned();
+    }
+    if let Some((_, rest)) = path.split_once("/registry/src/") {
+        return rest.split_once('/').map_or(rest, |(_, rest)| rest).to_owned();
+    }
+    if let Some((_, rest)) = path.split_once("/lib/rustlib/src/rust/") {
+        return rest.to_owned();
+    }
+    // Somewhere else on this machine: only the package's folder tells a reader something.
+    match (path.starts_with('/'), path.rsplit_once("/src/")) {
+        (true, Some((package, rest))) => format!("{}/src/{rest}", package.rsplit('/').next().unwrap_or(package)),
+        _ => path.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,6 +301,19 @@ mod tests {
     fn unbalanced_and_foreign_names_do_not_panic() {
         for raw in ["<<<", ">>>", "a::<b", "]::[", "日本::語<é", "::", "<a as "] {
             let _ = (readable(raw), is_plumbing(raw, true));
+        }
+    }
+
+    #[test]
+    fn paths_lose_what_differs_between_machines() {
+        let cases = [
+            ("/rustc/0123abc/library/std/src/fs.rs", "library/std/src/fs.rs"),
+            ("/home/a/.cargo/registry/src/index.x-1f/tokio-1.54.1/src/a.rs", "tokio-1.54.1/src/a.rs"),
+            ("/somewhere/shop/src/cart/mod.rs", "shop/src/cart/mod.rs"),
+            ("src/main.rs", "src/main.rs"),
+        ];
+        for (path, want) in cases {
+            assert_eq!(short_path(path), want);
         }
     }
 }

@@ -61,6 +61,42 @@ pub fn median_absolute_deviation(values: &[f64]) -> Option<f64> {
     quantile::median(&deviations)
 }
 
+/// The same of values that are sorted ascending, without a copy of them. `None` as [`quantile::sorted`]. Cost: O(n).
+///
+/// ```
+/// use perfkit::stats::describe::median_absolute_deviation_sorted;
+/// assert_eq!(median_absolute_deviation_sorted(&[1.0, 2.0, 3.0, 4.0, 900.0]), Some(1.0));
+/// ```
+#[must_use]
+pub fn median_absolute_deviation_sorted(values: &[f64]) -> Option<f64> {
+    let center = quantile::sorted(values, 0.5)?;
+    // From the median outwards the deviations of either side ascend: merging the sides gives them in order.
+    let mut right = values.partition_point(|value| *value < center);
+    let mut left = right;
+    let (mut last, mut before) = (0.0, 0.0);
+    for _ in 0..=values.len() / 2 {
+        let below = left.checked_sub(1).map(|index| center - values[index]);
+        let above = values.get(right).map(|value| value - center);
+        before = last;
+        last = match (below, above) {
+            (Some(below), Some(above)) if below <= above => {
+                left -= 1;
+                below
+            }
+            (Some(below), None) => {
+                left -= 1;
+                below
+            }
+            (_, Some(above)) => {
+                right += 1;
+                above
+            }
+            (None, None) => last,
+        };
+    }
+    Some(if values.len().is_multiple_of(2) { f64::midpoint(before, last) } else { last })
+}
+
 /// Whether a standard error is no more than what rounding makes of values of this size: then the data are constant, and a
 /// t statistic would be the quotient of two rounding errors.
 pub(super) fn is_rounding(standard_error: f64, samples: &[&[f64]]) -> bool {
@@ -80,5 +116,16 @@ mod tests {
         values.push(10_000.0);
         assert_eq!(median_absolute_deviation(&values), calm);
         assert!(standard_deviation(&values).unwrap() > 900.0);
+    }
+
+    #[test]
+    fn the_median_deviation_of_sorted_values_is_that_of_values_in_any_order() {
+        for length in 1..40_u32 {
+            let values: Vec<f64> = (0..length).map(|index| f64::from(index * index * 7919 % 101)).collect();
+            let sorted = quantile::Sorted::new(&values).unwrap();
+            let (want, got) = (median_absolute_deviation(&values), median_absolute_deviation_sorted(sorted.values()));
+            assert!((want.unwrap() - got.unwrap()).abs() < 1e-12, "{length}: {want:?} {got:?}");
+        }
+        assert_eq!(median_absolute_deviation_sorted(&[]), None);
     }
 }

@@ -143,6 +143,7 @@ fn everything_in_a_registry_folder_is_registered() {
     let registries = [
         ("src/probe", "mod.rs", &["hooks", "symbols", "wait"][..]),
         ("src/analysis", "mod.rs", &["summary"]),
+        ("src/import", "mod.rs", &["hostile_tests", "round"]),
         ("src/report", "mod.rs", &["page", "table", "flamegraph"]),
         ("src/workload/builtin", "mod.rs", &[]),
         ("src/cli", "mod.rs", &["config", "drive", "exit", "output", "parse", "progress"]),

@@ -1,11 +1,11 @@
-//! Charges weighted stacks to functions and call sites, per operation and round.
+//! Charges weighted stacks to functions and call sites, per operation and round. Reads no file and leaves out perfkit's own work.
 
 use std::collections::{HashMap, HashSet};
 
-use crate::record::stacks::{Frame, Stack, Stacks};
-use crate::record::{Function, Site, name};
+use super::stacks::{Frame, Stack, Stacks};
+use super::{Function, Site, name};
 
-/// A function below this part of the CPU time in every round is left out of `run.json`; the profile file has it.
+/// A function below this part of the whole in every round is left out of `run.json`; the profile file has it.
 const LEAST_SHARE: f64 = 0.001;
 /// Call sites kept in `run.json`; the profile file has all.
 const MOST_SITES: usize = 100;
@@ -13,9 +13,9 @@ const MOST_SITES: usize = 100;
 const MOST_FRAMES: usize = 20;
 
 /// The stacks of one round with the number of operations they are charged to.
-pub(super) struct Charged<'a> {
-    pub(super) stacks: &'a Stacks,
-    pub(super) operations: f64,
+pub(crate) struct Charged<'a> {
+    pub(crate) stacks: &'a Stacks,
+    pub(crate) operations: f64,
 }
 
 #[derive(Default)]
@@ -27,12 +27,12 @@ struct Sum {
     plumbing: bool,
 }
 
-/// CPU time of every function, one value for each round.
-pub(super) fn functions(rounds: &[Charged<'_>]) -> Vec<Function> {
+/// What one weight, such as `cpu`, charges to every function: one value for each round.
+pub(crate) fn functions(rounds: &[Charged<'_>], weight: &str) -> Vec<Function> {
     let mut sums: HashMap<String, Sum> = HashMap::new();
     let mut whole = vec![0.0; rounds.len()];
     for (round, charged) in rounds.iter().enumerate() {
-        let Some(weight) = charged.stacks.weight("cpu") else { continue };
+        let Some(weight) = charged.stacks.weight(weight) else { continue };
         for stack in program_stacks(charged.stacks) {
             let value = stack.values.get(weight).copied().unwrap_or(0) as f64 / charged.operations;
             whole[round] += value;
@@ -69,7 +69,7 @@ fn program_stacks(stacks: &Stacks) -> impl Iterator<Item = &Stack> {
 }
 
 /// What perfkit itself added to one weight.
-pub(super) fn harness_total(stacks: &Stacks, weight: &str) -> f64 {
+pub(crate) fn harness_total(stacks: &Stacks, weight: &str) -> f64 {
     let Some(weight) = stacks.weight(weight) else { return 0.0 };
     let own = stacks.stacks.iter().filter(|stack| stacks.is_harness(stack));
     own.filter_map(|stack| stack.values.get(weight)).sum::<i64>() as f64
@@ -121,7 +121,7 @@ struct SiteSum {
 }
 
 /// Allocation by call path, over the rounds of the heap pass.
-pub(super) fn sites(rounds: &[Charged<'_>]) -> Vec<Site> {
+pub(crate) fn sites(rounds: &[Charged<'_>]) -> Vec<Site> {
     let mut sums: HashMap<Vec<Frame>, SiteSum> = HashMap::new();
     let count = rounds.len().max(1) as f64;
     for (round, charged) in rounds.iter().enumerate() {
@@ -174,7 +174,7 @@ mod tests {
             stacks.locations.push(Location { address: 0, module: None, frames: vec![frame] });
         }
         stacks.stacks.push(Stack { locations: vec![0, 1, 2, 3], thread: String::new(), values: vec![1, 100] });
-        let functions = functions(&[Charged { stacks: &stacks, operations: 10.0 }]);
+        let functions = functions(&[Charged { stacks: &stacks, operations: 10.0 }], "cpu");
         let work = functions.iter().find(|function| function.name == "app::work").unwrap();
         assert_eq!(work.self_ns_per_op, [0.0]);
         assert_eq!((&work.folded_self_ns_per_op, &work.total_ns_per_op), (&vec![10.0], &vec![10.0]));
