@@ -1,6 +1,7 @@
 //! Is it worse? Two [`Run`]s and a [`Policy`] in, a [`Comparison`] out. Pure: no clock, no file, no thread; it cannot fail. What
 //! cannot be compared is `not_compared` with the reason, never a pass.
 
+pub mod judged;
 pub mod objective;
 pub mod policy;
 
@@ -10,6 +11,7 @@ use crate::record::Status;
 use crate::unit::{Better, Unit};
 use crate::warning::Warning;
 
+pub use judged::{CHECK_SCHEMA, Check, Control, Fitness, Judged};
 pub use policy::Policy;
 
 /// The `schema` of a [`Comparison`].

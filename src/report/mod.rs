@@ -1,6 +1,7 @@
 //! How a run is shown. A format renders what it is given: every figure comes from the run or its summary, none is
 //! computed here.
 
+pub mod comparison;
 mod csv;
 pub mod flamegraph;
 mod human;

@@ -143,7 +143,8 @@ fn everything_in_a_registry_folder_is_registered() {
     let registries = [
         ("src/probe", "mod.rs", &["hooks", "symbols", "wait"][..]),
         ("src/analysis", "mod.rs", &["summary"]),
-        ("src/report", "mod.rs", &["page", "table", "flamegraph"]),
+        ("src/report", "mod.rs", &["comparison", "page", "table", "flamegraph"]),
+        ("src/report/comparison", "mod.rs", &["sample", "tables", "words"]),
         ("src/workload/builtin", "mod.rs", &[]),
         ("src/cli", "mod.rs", &["config", "drive", "exit", "output", "parse", "progress"]),
     ];
