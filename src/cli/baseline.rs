@@ -170,13 +170,20 @@ fn accept(session: &Session<'_>, arguments: &AcceptArgs) -> Result<Exit> {
     };
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let mut entry = String::from("\n[[accept]]\n");
-    let fields = [("workload", workload), ("metric", metric), ("change", &change), ("reason", &arguments.reason), ("commit", &commit)];
+    let fields = [
+        ("workload", workload),
+        ("metric", metric),
+        ("change", &change),
+        ("reason", &arguments.reason),
+        ("commit", &commit),
+    ];
     for (key, value) in fields {
         entry.push_str(&format!("{key} = {}\n", quoted(value)));
     }
     let whole = format!("{}{entry}", if text.is_empty() || text.ends_with('\n') { text } else { format!("{text}\n") });
     // What is written must be what is read again: a slip in the change is refused before the file is touched.
-    let parsed: config::Config = toml::from_str(&whole).map_err(|error| Error::read(&path, error.to_string(), "mend the file first"))?;
+    let parsed: config::Config =
+        toml::from_str(&whole).map_err(|error| Error::read(&path, error.to_string(), "mend the file first"))?;
     policy::policy(&(parsed, path.clone()), workload, &arguments.policy, Design::Unpaired)?;
     store::write_atomically(&path, whole.as_bytes())?;
     told(session, "accepted", &path)

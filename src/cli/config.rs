@@ -149,7 +149,8 @@ pub(super) fn load(named: Option<&Path>) -> Result<(Config, PathBuf)> {
     let config = toml::from_str(&text).map_err(|error| {
         let message = error.to_string();
         let message = message.trim_end().to_owned();
-        let hint = "the keys are those of the flags with _ for -, and those of docs/ci.md; names with a dot need quotes";
+        let hint =
+            "the keys are those of the flags with _ for -, and those of docs/ci.md; names with a dot need quotes";
         Error::read(&path, message, hint)
     })?;
     Ok((config, path))

@@ -82,11 +82,11 @@ fn exit(session: &Session<'_>, kind: Kind, judged: &[Judged]) -> Exit {
     let failed = |one: &Judged| {
         one.verdict == Verdict::Regressed || missed(one) || (wanted("functions") && slower_function(one))
     };
-    let head_failed = |one: &Judged| {
-        one.comparison.as_ref().is_some_and(|comparison| comparison.head.status == Status::Invalid)
-    };
+    let head_failed =
+        |one: &Judged| one.comparison.as_ref().is_some_and(|comparison| comparison.head.status == Status::Invalid);
     let nothing = |one: &Judged| {
-        one.verdict == Verdict::NotCompared || one.comparison.as_ref().is_some_and(|comparison| comparison.family_size == 0)
+        one.verdict == Verdict::NotCompared
+            || one.comparison.as_ref().is_some_and(|comparison| comparison.family_size == 0)
     };
     if judged.iter().any(failed) {
         Exit::Finding

@@ -49,7 +49,9 @@ enum Rows {
 
 fn unit(text: &str) -> Result<Unit, String> {
     let all = [Unit::Ns, Unit::Bytes, Unit::Count, Unit::Ratio, Unit::PerS];
-    all.into_iter().find(|unit| unit.name() == text).ok_or_else(|| "the units are ns, bytes, count, ratio, per_s".to_owned())
+    all.into_iter()
+        .find(|unit| unit.name() == text)
+        .ok_or_else(|| "the units are ns, bytes, count, ratio, per_s".to_owned())
 }
 
 impl MeaningFlags {

@@ -24,6 +24,7 @@ use crate::stats::paired::Design;
 use crate::unit::{Better, Unit};
 use crate::warning::Warning;
 
+pub use judged::{CHECK_SCHEMA, Check, Control, Fitness, Judged};
 pub use planning::{is_blind, is_precise};
 pub use policy::Policy;
 

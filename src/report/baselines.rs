@@ -14,8 +14,14 @@ pub fn write(baselines: &[(String, Run)], out: &mut dyn Write) -> io::Result<()>
         return writeln!(out, "no baselines; make one with `perfkit baseline save NAME`");
     }
     let left = Side::Left;
-    let mut table =
-        Table::new(&[("name", left), ("workload", left), ("rounds", Side::Right), ("commit", left), ("machine", left), ("made", left)]);
+    let mut table = Table::new(&[
+        ("name", left),
+        ("workload", left),
+        ("rounds", Side::Right),
+        ("commit", left),
+        ("machine", left),
+        ("made", left),
+    ]);
     for (name, run) in baselines {
         let environment = &run.environment;
         let variant = if run.variant.is_empty() { String::new() } else { format!(" ({})", run.variant) };

@@ -19,7 +19,7 @@ pub(super) enum Base {
     /// A stored baseline; by the workload's name where none is given.
     Baseline(Option<String>),
     /// A program whose rounds are run in turn with ours.
-    Program(Program),
+    Program(Box<Program>),
 }
 
 /// A program that has perfkit in it.
@@ -37,11 +37,11 @@ impl Base {
             return Ok(Self::Nothing);
         }
         if let Some(path) = &arguments.base_bin {
-            return Ok(Self::Program(Program::ask(path, None)?));
+            return Ok(Self::Program(Box::new(Program::ask(path, None)?)));
         }
         if let Some(revision) = &arguments.base_rev {
             let built = revision::build(session, revision, config)?;
-            return Ok(Self::Program(Program::ask(&built.program, Some(built.sha))?));
+            return Ok(Self::Program(Box::new(Program::ask(&built.program, Some(built.sha))?)));
         }
         Ok(Self::Baseline(arguments.baseline.clone()))
     }
@@ -88,7 +88,9 @@ pub(super) fn stored(gate: &Gate<'_>, name: &str) -> Result<Result<Run, String>>
     let baselines = Baselines::new(&gate.session.global.profiles_dir);
     let path = baselines.path(name)?;
     if !path.is_file() {
-        return Ok(Err(format!("no baseline `{name}`: save one with `perfkit baseline save {name}`, or give --base-rev")));
+        return Ok(Err(format!(
+            "no baseline `{name}`: save one with `perfkit baseline save {name}`, or give --base-rev"
+        )));
     }
     let run = baselines.load(name)?.run;
     let (here, there) = (experiment::environment(), &run.environment);

@@ -251,7 +251,9 @@ mod tests {
 
     #[test]
     fn each_arm_runs_first_as_often_as_second_and_the_control_stands_beside_base() {
-        let first = |block: u32, pair: u32| order(block).into_iter().find(|(arm, place)| *arm != Arm::Control && *place == pair).unwrap().0;
+        let first = |block: u32, pair: u32| {
+            order(block).into_iter().find(|(arm, place)| *arm != Arm::Control && *place == pair).unwrap().0
+        };
         assert_eq!([first(0, 0), first(0, 1), first(1, 0), first(1, 1)], [Arm::Base, Arm::Head, Arm::Head, Arm::Base]);
         for block in [0, 1] {
             let order = order(block);

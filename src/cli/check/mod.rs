@@ -67,7 +67,7 @@ enum Until {
 }
 
 /// The time that a workload may take.
-const BUDGET: Duration = Duration::from_secs(120);
+const BUDGET: Duration = Duration::from_mins(2);
 
 /// What the workloads are checked with.
 struct Gate<'a> {

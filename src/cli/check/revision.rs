@@ -74,14 +74,13 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<String, String> {
 /// Checks a commit out outside of the work, so that neither cargo's nor perfkit's settings of head reach it.
 fn checkout<'a>(repository: &'a Path, sha: &str) -> Result<Checkout<'a>> {
     let temporary = std::env::temp_dir();
-    let parent = tempfile::Builder::new()
-        .prefix("perfkit-base-")
-        .tempdir()
-        .map_err(|error| Error::write(&temporary, error))?;
+    let parent =
+        tempfile::Builder::new().prefix("perfkit-base-").tempdir().map_err(|error| Error::write(&temporary, error))?;
     let folder = parent.path().join("source");
     let path = folder.to_str().ok_or_else(|| Error::usage("the temporary folder's path is not UTF-8", "set TMPDIR"))?;
-    git(repository, &["worktree", "add", "--detach", "--force", path, sha])
-        .map_err(|message| Error::usage(format!("git worktree: {message}"), "is there room in the temporary folder?"))?;
+    git(repository, &["worktree", "add", "--detach", "--force", path, sha]).map_err(|message| {
+        Error::usage(format!("git worktree: {message}"), "is there room in the temporary folder?")
+    })?;
     Ok(Checkout { repository, folder, _parent: parent })
 }
 
@@ -109,7 +108,8 @@ impl Recipe {
         let folder = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| here.to_path_buf(), PathBuf::from);
         let package = folder.strip_prefix(top).map(Path::to_path_buf).unwrap_or_default();
         if let Some(command) = &config.check.build {
-            let program = config.check.program.as_ref().map_or_else(|| Path::new("target/release").join(&name), PathBuf::from);
+            let program =
+                config.check.program.as_ref().map_or_else(|| Path::new("target/release").join(&name), PathBuf::from);
             let how = How::Shell { command: command.clone(), program };
             return Ok(Self { name, package, target: top.join("target"), how });
         }
@@ -121,7 +121,8 @@ impl Recipe {
         let profile = profile_folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let target = profile_folder.parent().map(Path::to_path_buf).unwrap_or_default();
         if !target.join("CACHEDIR.TAG").is_file() {
-            let hint = "run it through cargo, or say how to build the base: [check] build in perfkit.toml; or give --base-bin";
+            let hint =
+                "run it through cargo, or say how to build the base: [check] build in perfkit.toml; or give --base-bin";
             return Err(Error::usage(format!("{} was not built by cargo where it stands", this.display()), hint));
         }
         let profile = if profile == "debug" { "dev".to_owned() } else { profile };
@@ -174,7 +175,10 @@ impl Recipe {
         let status = status.map_err(|error| Error::read(&folder, error, "is cargo installed?"))?;
         if !status.success() {
             let hint = "the base must build as head does; say how in [check] build of perfkit.toml, or give --base-bin";
-            return Err(Error::usage(format!("the base could not be built: {} ended with {status}", self.shown()), hint));
+            return Err(Error::usage(
+                format!("the base could not be built: {} ended with {status}", self.shown()),
+                hint,
+            ));
         }
         Ok(match &self.how {
             How::Cargo { profile, kind } => {
