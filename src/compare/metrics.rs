@@ -13,6 +13,8 @@ pub(super) struct Metrics {
     pub(super) changes: Vec<MetricChange>,
     /// Gated metrics that have an interval.
     pub(super) family: usize,
+    /// Gated metrics that one run alone has measured, with the run that has.
+    pub(super) alone: Vec<(String, &'static str)>,
 }
 
 /// A metric, before the size of the family is known.
@@ -38,10 +40,22 @@ pub(super) fn compare(base: &Run, head: &Run, policy: &Policy, refused: Option<&
     let prepared: Vec<Prepared> = metrics.map(|metric| prepare(metric, base, head, policy, refused)).collect();
     let has_interval = |prepared: &&Prepared| matches!(prepared.values, Values::Arms(_) | Values::Success(_));
     let family = prepared.iter().filter(|prepared| prepared.rules.gated).filter(has_interval).count();
+    let alone = prepared
+        .iter()
+        .filter(|prepared| prepared.rules.gated && refused.is_none())
+        .filter_map(|prepared| {
+            let name = &prepared.change.name;
+            match (base.metric(name), head.metric(name)) {
+                (Some(_), None) => Some((name.clone(), "base")),
+                (None, Some(_)) => Some((name.clone(), "head")),
+                _ => None,
+            }
+        })
+        .collect();
     let mut changes: Vec<MetricChange> = prepared.into_iter().map(|prepared| judge(prepared, policy, family)).collect();
     hold_to_family(&mut changes, policy.confidence);
     words::spread(&mut changes);
-    Metrics { changes, family }
+    Metrics { changes, family, alone }
 }
 
 fn prepare(metric: &Metric, base: &Run, head: &Run, policy: &Policy, refused: Option<&str>) -> Prepared {
@@ -158,7 +172,6 @@ fn judge(prepared: Prepared, policy: &Policy, family: usize) -> MetricChange {
             let summary = change.verdict == Verdict::NotCompared && !change.note.is_empty();
             if !summary {
                 change.verdict = Verdict::Inconclusive;
-                change.more_rounds = Some(2usize.saturating_sub(change.rounds_base.min(change.rounds_head)).max(1));
                 change.note = words::join([std::mem::take(&mut change.note), "one round, no interval".to_owned()]);
             }
         }
@@ -259,9 +272,6 @@ fn threshold(change: &MetricChange, arms: &Arms, margin: f64, floor: f64) -> f64
 fn alternative(change: &mut MetricChange, arms: &Arms, made: &Change, other: &Change, margin: f64) {
     let verdict = other.verdict(margin);
     change.sensitive = verdict != made.verdict(margin);
-    if change.sensitive {
-        add_note(change, format!("sensitive: by {} it would be {}", other.method.words(), verdict.words()));
-    }
     if arms.scale == Scale::Ratio {
         let shown = arms.unfold(other.interval);
         let (ratio, low, high) = (shown.estimate, shown.low, shown.high);

@@ -52,11 +52,11 @@ pub const SCHEMA: &str = "perfkit.comparison/1";
 pub fn compare(base: &Run, head: &Run, policy: &Policy) -> Comparison {
     let conditions = comparable::conditions(base, head, policy.mismatch);
     let refused = (!conditions.refusals.is_empty()).then(|| conditions.refusals.join("; "));
-    let metrics::Metrics { changes, family } = metrics::compare(base, head, policy, refused.as_deref());
+    let metrics::Metrics { changes, family, alone } = metrics::compare(base, head, policy, refused.as_deref());
     let shape = if refused.is_none() { shape::compare(base, head, policy) } else { None };
     let (verdict, reason) = match refused {
         Some(reason) => (Verdict::NotCompared, reason),
-        None => overall::verdict(&changes, family, policy.mismatch),
+        None => overall::verdict(&changes, family, &alone, policy.mismatch),
     };
     let mut warnings = conditions.warnings;
     warnings.extend(overall::unused_acceptances(&changes, policy));

@@ -5,19 +5,22 @@ use super::{MetricChange, Verdict};
 use crate::warning::{Caution, Warning};
 
 /// The verdict, and what led to it in one line.
-pub(super) fn verdict(changes: &[MetricChange], family: usize, mismatch: Mismatch) -> (Verdict, String) {
+pub(super) fn verdict(
+    changes: &[MetricChange],
+    family: usize,
+    alone: &[(String, &'static str)],
+    mismatch: Mismatch,
+) -> (Verdict, String) {
     let gated = || changes.iter().filter(|change| change.gated);
     let of = |verdict: Verdict| gated().filter(move |change| change.verdict == verdict && !change.accepted);
     let regressed: Vec<&MetricChange> = of(Verdict::Regressed).collect();
     if !regressed.is_empty() {
-        return (Verdict::Regressed, names(&regressed));
+        return (Verdict::Regressed, listed(&regressed));
     }
     // A gate must not lose a metric silently: what was measured in one run alone is not compared.
-    let absent: Vec<&MetricChange> =
-        of(Verdict::NotCompared).filter(|change| change.base.is_some() != change.head.is_some()).collect();
-    if !absent.is_empty() && mismatch == Mismatch::Refuse {
-        let which = if absent[0].base.is_some() { "base" } else { "head" };
-        return (Verdict::NotCompared, format!("{} measured in {which} only", names(&absent)));
+    if let (Some((_, which)), Mismatch::Refuse) = (alone.first(), mismatch) {
+        let names = alone.iter().filter(|(_, of)| of == which).map(|(name, _)| name.as_str());
+        return (Verdict::NotCompared, format!("{} measured in {which} only", names_of(names)));
     }
     let inconclusive: Vec<&MetricChange> = of(Verdict::Inconclusive).collect();
     if family == 0 {
@@ -28,23 +31,28 @@ pub(super) fn verdict(changes: &[MetricChange], family: usize, mismatch: Mismatc
         };
     }
     if !inconclusive.is_empty() {
-        return (Verdict::Inconclusive, names(&inconclusive));
+        return (Verdict::Inconclusive, listed(&inconclusive));
     }
     let improved: Vec<&MetricChange> = of(Verdict::Improved).collect();
     if !improved.is_empty() {
-        return (Verdict::Improved, names(&improved));
+        return (Verdict::Improved, listed(&improved));
     }
     let accepted = gated().filter(|change| change.accepted).count();
     let accepted = if accepted > 0 { format!(", {accepted} with an accepted regression") } else { String::new() };
     (Verdict::Unchanged, format!("{family} metrics{accepted}"))
 }
 
+fn listed(changes: &[&MetricChange]) -> String {
+    names_of(changes.iter().map(|change| change.name.as_str()))
+}
+
 /// The first names, and how many more.
-fn names(changes: &[&MetricChange]) -> String {
+fn names_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
     const SHOWN: usize = 4;
-    let mut text = changes.iter().take(SHOWN).map(|change| change.name.as_str()).collect::<Vec<_>>().join(", ");
-    if changes.len() > SHOWN {
-        text.push_str(&format!(" and {} more", changes.len() - SHOWN));
+    let names: Vec<&str> = names.collect();
+    let mut text = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
     }
     text
 }

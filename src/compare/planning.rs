@@ -37,15 +37,28 @@ pub(super) fn plan(change: &mut MetricChange, arms: &Arms, made: &Change, margin
     }
 }
 
-/// Whether measuring further would make no verdict clearer: every gated metric is known to half of its margin.
+/// Whether measuring further would make no verdict clearer: every gated metric is known to half of its margin, or would not be with
+/// `affordable` rounds either, while at least one is.
 ///
 /// It looks at how wide the intervals are, never at where they lie: stopping because something looks decided would raise false
 /// alarms to four times their rate.
 #[must_use]
-pub fn is_precise(comparison: &Comparison) -> bool {
-    let mut gated = comparison.metrics.iter().filter(|change| change.gated && change.verdict != Verdict::NotCompared);
-    comparison.family_size > 0
-        && gated.all(|change| half_width(change).is_some_and(|(half, margin)| half <= margin / 2.0))
+pub fn is_precise(comparison: &Comparison, affordable: u32) -> bool {
+    let gated = comparison.metrics.iter().filter(|change| change.gated && change.verdict != Verdict::NotCompared);
+    let mut one_is_known = false;
+    for change in gated {
+        let Some((half, margin)) = half_width(change) else { return false };
+        let target = margin / 2.0;
+        // Intervals narrow with the root of the number of rounds.
+        let rounds = change.rounds_base.min(change.rounds_head) as f64;
+        let reachable = half * (rounds / f64::from(affordable).max(rounds)).sqrt();
+        if half <= target {
+            one_is_known = true;
+        } else if reachable <= target {
+            return false;
+        }
+    }
+    one_is_known
 }
 
 /// Whether nothing that is gated could be seen: every interval is wider than three margins to each side.

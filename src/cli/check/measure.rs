@@ -37,7 +37,7 @@ pub(super) fn alone(gate: &Gate<'_>, plan: &Plan, base: Option<&Run>) -> Result<
         pace.rounds += 1;
         if pace.may_look()
             && let Some(base) = base
-            && compare::is_precise(&compare::compare(base, &head.so_far(pace.rounds)?, &policy))
+            && compare::is_precise(&compare::compare(base, &head.so_far(pace.rounds)?, &policy), pace.affordable())
         {
             pace.stop();
         }
@@ -83,7 +83,7 @@ pub(super) fn in_turn(gate: &Gate<'_>, plan: &Plan, program: &Program) -> Result
             pace.stop();
         } else if pace.may_look() {
             let (base, head) = (arms.base.so_far(pace.rounds)?, arms.head.so_far(pace.rounds)?);
-            if compare::is_precise(&compare::compare(&base, &head, &policy)) {
+            if compare::is_precise(&compare::compare(&base, &head, &policy), pace.affordable()) {
                 pace.stop();
             }
         }
@@ -232,6 +232,13 @@ impl Pace {
         let spent = clock::now() - self.began;
         // The first block is always run: without it there is nothing to say.
         self.rounds == 0 || spent + spent / self.rounds * 2 <= self.budget
+    }
+
+    /// Rounds of each arm that the whole budget pays for, judged by those before.
+    fn affordable(&self) -> u32 {
+        let spent = (clock::now() - self.began).as_secs_f64();
+        let rounds = self.budget.as_secs_f64() / spent * f64::from(self.rounds);
+        rounds.clamp(0.0, f64::from(MOST_ROUNDS)) as u32
     }
 
     /// Precision is looked at from the least number of rounds on.
