@@ -130,11 +130,20 @@ pub(super) fn function_change(function: &FunctionChange) -> String {
     }
 }
 
-/// How the distribution of latencies changed: deciles side by side, and modes where there are several.
-pub(super) fn shape(page: &mut Page<'_>, comparison: &Comparison) -> io::Result<()> {
+/// How the distribution of latencies changed: deciles side by side, and modes where there are several; one line where no band says
+/// that it did.
+pub(super) fn shape(page: &mut Page<'_>, comparison: &Comparison, detail: Detail) -> io::Result<()> {
     let Some(shape) = &comparison.shape else { return Ok(()) };
     page.heading("Shape of the latencies", &shape_note(comparison, shape))?;
     page.paragraph(2, None, &clip(&shape.note, 600))?;
+    let moved = shape.deciles.iter().any(|decile| decile.low > 1.0 || decile.high < 1.0)
+        || shape
+            .modes
+            .iter()
+            .any(|mode| mode.low.is_some_and(|low| low > 0.0) || mode.high.is_some_and(|high| high < 0.0));
+    if !moved && detail == Detail::Changed {
+        return page.paragraph(2, Some(Tone::Quiet), "… no decile is shown to differ (-v lists them)");
+    }
     if !shape.deciles.is_empty() {
         let names: Vec<String> = shape.deciles.iter().map(|decile| format!("p{:.0}", decile.share * 100.0)).collect();
         let mut columns = vec![("", Side::Left)];

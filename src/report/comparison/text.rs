@@ -34,7 +34,7 @@ fn workload(page: &mut Page<'_>, judged: &Judged, detail: Detail) -> io::Result<
     if let Some(comparison) = &judged.comparison {
         tables::metrics(page, comparison, detail)?;
         tables::functions(page, comparison, detail)?;
-        tables::shape(page, comparison)?;
+        tables::shape(page, comparison, detail)?;
     }
     tables::objectives(page, judged)?;
     if let Some(control) = &judged.control {
@@ -48,7 +48,9 @@ fn head(page: &mut Page<'_>, judged: &Judged) -> io::Result<()> {
     let title = match &judged.comparison {
         Some(comparison) => {
             let (base, head) = (words::side(&comparison.base), words::side(&comparison.head));
-            format!("{name}: base ({base}) → head ({head})")
+            // Of two files the names of the sides say more than that of one of them.
+            let name = if comparison.base.workload == comparison.head.workload { name + ": " } else { String::new() };
+            format!("{name}base ({base}) → head ({head})")
         }
         None => name,
     };
@@ -195,6 +197,28 @@ mod tests {
         assert!(!brief.contains("rss.max") && !brief.contains("want::Taker"));
         let all = sample::rendered(&FORMAT, &Judgement { detail: Detail::All, ..sample::check(&judged) });
         assert!(all.contains("rss.max") && all.contains("want::Taker::signal") && !all.contains("-v lists"), "{all}");
+    }
+
+    #[test]
+    fn a_shape_that_did_not_change_is_one_line() {
+        let mut judged = sample::judged();
+        let shape = judged.comparison.as_mut().unwrap().shape.as_mut().unwrap();
+        shape.modes.clear();
+        for decile in &mut shape.deciles {
+            (decile.ratio, decile.low, decile.high) = (1.0, 0.9, 1.1);
+        }
+        let text = rendered(judged);
+        assert!(
+            text.contains("\n  … no decile is shown to differ (-v lists them)\n") && !text.contains("p10"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn two_files_are_named_by_their_sides() {
+        let mut judged = sample::judged();
+        judged.comparison.as_mut().unwrap().base.workload = "before".to_owned();
+        assert!(rendered(judged).starts_with("base (async, 1a2b3c4d) → head ("));
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub(super) fn prose(text: &str) -> String {
             }
             // At the start of a line these would begin a list or a rule.
             '-' | '+' | '=' if out.is_empty() => out.extend(['\\', letter]),
+            '.' | ')' if !out.is_empty() && out.bytes().all(|byte| byte.is_ascii_digit()) => out.extend(['\\', letter]),
             '&' => out.push_str("&amp;"),
             '#' => {
                 out.push_str("\\#");
@@ -87,6 +88,7 @@ mod tests {
         assert_eq!(prose("<b>&amp;|`*_"), "\\<b\\>&amp;amp;\\|\\`\\*\\_");
         assert_eq!(prose("WWW.x.org GH-1\n# no"), "WWW\u{200B}.x.org GH\u{200B}-1 \\#\u{200B} no");
         assert_eq!(prose("- no-list"), "\\- no-list");
+        assert_eq!(prose("1. no list of 2.5"), "1\\. no list of 2.5");
         assert_eq!(prose("latency.p50 is 2.6 times base"), "latency.p50 is 2.6 times base");
     }
 }
