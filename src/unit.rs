@@ -29,6 +29,17 @@ pub enum Better {
     Higher,
 }
 
+impl Better {
+    /// The name in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lower => "lower",
+            Self::Higher => "higher",
+        }
+    }
+}
+
 impl Unit {
     /// The name in files.
     #[must_use]
@@ -66,6 +77,49 @@ impl Unit {
             Self::PerS => format!("{}/s", digits(value)),
         }
     }
+
+    /// A difference of two values, always with its sign; of shares in percentage points.
+    ///
+    /// ```
+    /// use perfkit::Unit;
+    /// assert_eq!(Unit::Ns.show_difference(1_234_567.0), "+1.23 ms");
+    /// assert_eq!(Unit::Ratio.show_difference(-0.004), "-0.40 pp");
+    /// assert_eq!(Unit::Count.show_difference(-0.0), "0");
+    /// ```
+    #[must_use]
+    pub fn show_difference(self, difference: f64) -> String {
+        // Plus nothing: there is no negative zero to show.
+        let text = self.show(difference + 0.0);
+        let text = if self == Self::Ratio { text.replace(" %", " pp") } else { text };
+        if difference.is_finite() && difference > 0.0 { format!("+{text}") } else { text }
+    }
+}
+
+/// A ratio of two values with three significant digits: `1.15`, `0.082`, `12.3`.
+///
+/// ```
+/// assert_eq!(perfkit::unit::factor(1.149), "1.15");
+/// assert_eq!(perfkit::unit::factor(1.2e9), "1.2e9");
+/// assert_eq!(perfkit::unit::factor(f64::NAN), "-");
+/// ```
+#[must_use]
+pub fn factor(ratio: f64) -> String {
+    match ratio.abs() {
+        r if !r.is_finite() => "-".to_owned(),
+        r if r >= 1e5 => format!("{ratio:.1e}"),
+        _ => three(ratio),
+    }
+}
+
+/// A share that somebody set rather than measured, as short as it was set: 0.1 is `10 %`, 0.995 is `99.5 %`.
+///
+/// ```
+/// assert_eq!(perfkit::unit::percent(0.95), "95 %");
+/// assert_eq!(perfkit::unit::percent(0.995), "99.5 %");
+/// ```
+#[must_use]
+pub fn percent(share: f64) -> String {
+    if share.is_finite() { format!("{} %", (share * 1e5).round() / 1e3) } else { "-".to_owned() }
 }
 
 /// Picks the largest step that leaves at least one whole.

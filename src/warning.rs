@@ -77,6 +77,13 @@ pub enum Caution {
         /// What it lost, and why.
         reason: String,
     },
+    /// Something about two runs that stands beside their comparison.
+    Compared {
+        /// The stable code.
+        code: &'static str,
+        /// What it is.
+        message: String,
+    },
     /// The functions of a foreign profile carry weights that are no nanoseconds per operation.
     ForeignWeights {
         /// What they count: `samples (count)`.
@@ -108,6 +115,7 @@ impl Caution {
             Self::NoHeapTracking => "no-heap-tracking",
             Self::NoTokioUnstable { .. } => "no-tokio-unstable",
             Self::ProbeDegraded { .. } => "probe-degraded",
+            Self::Compared { code, .. } => code,
             Self::ForeignWeights { .. } => "foreign-weights",
             Self::BatchMeans { .. } => "batch-means",
             Self::Teardown { .. } => "teardown",
@@ -154,6 +162,7 @@ impl fmt::Display for Caution {
                 "built without `--cfg tokio_unstable`, so there are no {absent}; set it in .cargo/config.toml under [build] rustflags"
             ),
             Self::ProbeDegraded { probe, reason } => write!(f, "probe {probe}: {reason}"),
+            Self::Compared { message, .. } => f.write_str(message),
             Self::ForeignWeights { weight } => write!(
                 f,
                 "functions carry the weights of the profile ({weight}, over all of it), not nanoseconds per operation"

@@ -21,6 +21,57 @@ pub(super) struct Config {
     /// For single ones; stronger than `run`.
     #[serde(default)]
     pub(super) workload: BTreeMap<String, Driving>,
+    /// Margins by workload (`*`: every one) and metric.
+    #[serde(default)]
+    pub(super) compare: BTreeMap<String, BTreeMap<String, Margins>>,
+    /// Objectives by workload (`*`: every one).
+    #[serde(default)]
+    pub(super) slo: BTreeMap<String, Vec<String>>,
+    /// Regressions that were accepted.
+    #[serde(default)]
+    pub(super) accept: Vec<Accept>,
+    /// What `check` does without flags.
+    #[serde(default)]
+    pub(super) check: Check,
+}
+
+/// The section that stands for every workload.
+pub(super) const EVERY: &str = "*";
+
+/// What counts as worse for one metric.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Margins {
+    pub(super) fail: Option<String>,
+    pub(super) warn: Option<String>,
+    pub(super) min_effect: Option<String>,
+    pub(super) gate: Option<bool>,
+}
+
+/// A regression that was accepted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Accept {
+    pub(super) workload: String,
+    pub(super) metric: String,
+    pub(super) change: String,
+    pub(super) reason: String,
+    #[serde(default)]
+    pub(super) commit: String,
+}
+
+/// What `check` does without flags.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Check {
+    /// The workloads that are checked.
+    #[serde(default)]
+    pub(super) workloads: Vec<String>,
+    pub(super) budget: Option<String>,
+    /// The shell command that builds the base in its checkout; it leaves the program at `program`.
+    pub(super) build: Option<String>,
+    /// Where that command leaves the program, below the checkout.
+    pub(super) program: Option<String>,
 }
 
 /// How a workload is driven. The names are those of the flags, with `_` for `-`.
@@ -98,19 +149,22 @@ pub(super) fn load(named: Option<&Path>) -> Result<(Config, PathBuf)> {
     let config = toml::from_str(&text).map_err(|error| {
         let message = error.to_string();
         let message = message.trim_end().to_owned();
-        Error::read(&path, message, "the keys are those of the flags with _ for -: `perfkit run --help`")
+        let hint =
+            "the keys are those of the flags with _ for -, and those of docs/ci.md; names with a dot need quotes";
+        Error::read(&path, message, hint)
     })?;
     Ok((config, path))
 }
 
-fn search() -> Option<PathBuf> {
+pub(super) fn search() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
     here.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file())
 }
 
 /// Refuses rules that no analysis has.
 pub(super) fn check_rules(rules: &[String]) -> Result<()> {
-    let known: Vec<&str> = analysis::ALL.iter().map(|analysis| analysis.rule).collect();
+    let verdicts = super::judge::RULES.iter().map(|(rule, _)| *rule);
+    let known: Vec<&str> = analysis::ALL.iter().map(|analysis| analysis.rule).chain(verdicts).collect();
     match rules.iter().find(|rule| !known.contains(&rule.as_str())) {
         None => Ok(()),
         Some(rule) => Err(Error::usage(format!("no rule `{rule}`"), format!("the rules are {}", known.join(", ")))),

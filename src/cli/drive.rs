@@ -22,6 +22,13 @@ pub(super) struct DriveArgs {
     /// The workload; `list` names them
     #[arg(value_name = "WORKLOAD")]
     pub(super) workload: String,
+    #[command(flatten)]
+    pub(super) flags: DriveFlags,
+}
+
+/// How a workload is driven: what every verb takes that measures.
+#[derive(Args, Debug, Clone, Default)]
+pub(super) struct DriveFlags {
     /// Closed load: so many users, each operation follows the last (variable `PERFKIT_USERS`)
     #[arg(long, value_name = "N", conflicts_with = "rate")]
     users: Option<u32>,
@@ -84,9 +91,8 @@ const FLOOR: f64 = 0.95;
 ///
 /// # Errors
 /// The workload, its variant or a parameter does not exist, or a value cannot be meant.
-pub(super) fn plan(session: &Session<'_>, arguments: &DriveArgs, passes: &[Pass]) -> Result<Plan> {
+pub(super) fn plan(session: &Session<'_>, name: &str, arguments: &DriveFlags, passes: &[Pass]) -> Result<Plan> {
     let suite = session.suite;
-    let name = &arguments.workload;
     let entry = suite.find(name).ok_or_else(|| unknown_workload(suite, name))?;
     let description = entry.describe();
     let (config, path) = config::load(session.global.config.as_deref())?;
@@ -110,7 +116,7 @@ fn in_file(error: Error, path: &std::path::Path) -> Error {
 
 fn decide(
     session: &Session<'_>,
-    arguments: &DriveArgs,
+    arguments: &DriveFlags,
     entry: &Entry,
     description: &Description,
     file: &Driving,
@@ -146,7 +152,7 @@ fn decide(
     })
 }
 
-fn load(session: &Session<'_>, arguments: &DriveArgs, file: &Driving, description: &Description) -> Result<Load> {
+fn load(session: &Session<'_>, arguments: &DriveFlags, file: &Driving, description: &Description) -> Result<Load> {
     let from_file = |text: &Option<String>| text.as_deref().map(parse::duration).transpose();
     let suite = session.suite.default_load();
     let (users, rate) = users_or_rate(arguments, file)?;
@@ -177,7 +183,7 @@ fn load(session: &Session<'_>, arguments: &DriveArgs, file: &Driving, descriptio
 }
 
 /// Users or a rate: the strongest place that says one of them says it for both.
-fn users_or_rate(arguments: &DriveArgs, file: &Driving) -> Result<(Option<u32>, Option<f64>)> {
+fn users_or_rate(arguments: &DriveFlags, file: &Driving) -> Result<(Option<u32>, Option<f64>)> {
     if arguments.users.is_some() || arguments.rate.is_some() {
         return Ok((arguments.users, arguments.rate));
     }
@@ -213,7 +219,7 @@ fn variant(asked: Option<&String>, description: &Description) -> Result<String> 
     }
 }
 
-fn params(arguments: &DriveArgs, file: &Driving, description: &Description) -> Result<BTreeMap<String, String>> {
+fn params(arguments: &DriveFlags, file: &Driving, description: &Description) -> Result<BTreeMap<String, String>> {
     let declared = description.params.iter().map(|param| (param.name.to_owned(), param.default.to_owned()));
     let mut params: BTreeMap<String, String> = declared.collect();
     let set = file.param.iter().chain(arguments.param.iter().map(|(name, value)| (name, value)));
@@ -234,7 +240,7 @@ fn params(arguments: &DriveArgs, file: &Driving, description: &Description) -> R
 }
 
 fn phase_timeouts(
-    arguments: &DriveArgs,
+    arguments: &DriveFlags,
     file: &Driving,
     description: &Description,
 ) -> Result<BTreeMap<String, Duration>> {
@@ -252,7 +258,7 @@ fn phase_timeouts(
     Ok(timeouts)
 }
 
-fn chosen_passes(arguments: &DriveArgs, file: &Driving, default: &[Pass]) -> Result<Vec<Pass>> {
+fn chosen_passes(arguments: &DriveFlags, file: &Driving, default: &[Pass]) -> Result<Vec<Pass>> {
     let mut passes = if !arguments.passes.is_empty() {
         arguments.passes.clone()
     } else if let (Some(names), true) = (&file.passes, default.len() > 1) {
@@ -268,7 +274,7 @@ fn chosen_passes(arguments: &DriveArgs, file: &Driving, default: &[Pass]) -> Res
     Ok(passes)
 }
 
-fn service_urls(arguments: &DriveArgs) -> BTreeMap<Need, String> {
+fn service_urls(arguments: &DriveFlags) -> BTreeMap<Need, String> {
     let given = [(Need::Redis, &arguments.redis_url), (Need::Llm, &arguments.llm_url)];
     let set =
         given.into_iter().filter_map(|(need, url)| url.clone().filter(|url| !url.is_empty()).map(|url| (need, url)));

@@ -9,8 +9,12 @@ use crate::error::Error;
 pub(crate) enum Exit {
     /// Done.
     Done,
-    /// A finding named by `--fail-on`.
+    /// A regression, a missed objective, or a finding named by `--fail-on`.
     Finding,
+    /// Undecided, and `--fail-on inconclusive` was given.
+    Inconclusive,
+    /// Nothing, or not everything, could be compared.
+    NotCompared,
     /// The workload failed: the run is invalid.
     Invalid,
     /// Stopped by a signal; what was measured is kept.
@@ -23,6 +27,8 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Finding => 1,
+            Self::Inconclusive => 3,
+            Self::NotCompared => 4,
             Self::Invalid => 5,
             Self::Interrupted(signal) => 128 + signal,
         }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
+use super::judge::RULES;
 use super::{Exit, Session};
 use crate::analysis;
 use crate::error::{Error, Result};
@@ -14,7 +15,8 @@ pub(super) fn list(session: &Session<'_>) -> Result<Exit> {
     let entries = session.suite.entries();
     if session.output.json() {
         let workloads: Vec<serde_json::Value> = entries.iter().map(as_json).collect();
-        let rules: Vec<&str> = analysis::ALL.iter().map(|analysis| analysis.rule).collect();
+        let verdicts = RULES.iter().map(|(rule, _)| *rule);
+        let rules: Vec<&str> = analysis::ALL.iter().map(|analysis| analysis.rule).chain(verdicts).collect();
         let document = json!({ "workloads": workloads, "rules": rules });
         session.output.text(&format!("{document:#}\n"))?;
         return Ok(Exit::Done);
@@ -24,6 +26,9 @@ pub(super) fn list(session: &Session<'_>) -> Result<Exit> {
     text.push_str("rules for --fail-on\n");
     for analysis in analysis::ALL {
         text.push_str(&format!("  {:<12} {}\n", analysis.rule, analysis.about));
+    }
+    for (rule, about) in RULES {
+        text.push_str(&format!("  {rule:<12} {about}\n"));
     }
     session.output.text(&visible(&text))?;
     Ok(Exit::Done)

@@ -1,20 +1,27 @@
 //! Who asked: verbs, flags, exit codes. The only place that prints; results go to stdout, talk to stderr.
 
+mod baseline;
+mod check;
+mod compare;
 mod completions;
 mod config;
 mod doctor;
 mod drive;
 mod exit;
 mod flamegraph;
+mod import;
+mod judge;
 mod list;
 mod man;
 mod output;
 mod parse;
+mod policy;
 mod profile;
 mod progress;
 mod report;
 mod run;
 mod schema;
+mod source;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -27,13 +34,14 @@ use crate::record::store::Store;
 use crate::suite::Suite;
 
 pub(crate) use exit::Exit;
-use output::Output;
+use output::{Output, Shows};
 
 /// Profile async Rust and find regressions.
 #[derive(Parser, Debug)]
 #[command(version, about, max_term_width = 100, disable_help_subcommand = true, arg_required_else_help = true)]
 #[command(after_help = "\
-Exit codes: 0 done · 1 a finding named by --fail-on · 2 usage or unreadable input · 5 the workload failed ·
+Exit codes: 0 done, no regression · 1 a regression, a missed objective, or a finding named by --fail-on ·
+2 usage or unreadable input · 3 inconclusive (with --fail-on inconclusive) · 4 not compared · 5 the workload failed ·
 6 results could not be written · 70 internal error · 129/130/143 interrupted, partial run kept")]
 struct Cli {
     #[command(flatten)]
@@ -93,6 +101,14 @@ enum Verb {
     Report(report::ReportArgs),
     /// Draw a flamegraph of a stored run
     Flamegraph(flamegraph::FlamegraphArgs),
+    /// Compare two runs: a verdict with an interval for every metric and function
+    Compare(compare::CompareArgs),
+    /// Measure and compare with a baseline, a program or a revision: the gate for CI
+    Check(Box<check::CheckArgs>),
+    /// Save, list, show and remove what later runs are compared with; accept a regression
+    Baseline(baseline::BaselineArgs),
+    /// Take a result of another program into the store
+    Import(import::ImportArgs),
     /// Look whether this machine is fit to measure
     Doctor,
     /// Print the JSON schema of run.json
@@ -128,6 +144,7 @@ impl Suite {
                 return if crate::experiment::serve_round(&self) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
             }
             Some("__service") => return serve(&arguments[2..]),
+            Some("__environment") => return tell_environment(),
             _ => {}
         }
         let matches = match command(&self).try_get_matches_from(&arguments) {
@@ -154,7 +171,12 @@ fn command(suite: &Suite) -> clap::Command {
 }
 
 fn dispatch(session: &Session<'_>, verb: Verb) -> Result<Exit> {
-    session.output.check_format(matches!(verb, Verb::Report(_)))?;
+    let shows = match verb {
+        Verb::Report(_) => Shows::Run,
+        Verb::Compare(_) | Verb::Check(_) => Shows::Verdicts,
+        _ => Shows::Other,
+    };
+    session.output.check_format(shows)?;
     config::check_rules(&session.global.fail_on)?;
     match verb {
         Verb::List => list::list(session),
@@ -162,11 +184,21 @@ fn dispatch(session: &Session<'_>, verb: Verb) -> Result<Exit> {
         Verb::Profile(arguments) => profile::profile(session, &arguments),
         Verb::Report(arguments) => report::report(session, &arguments),
         Verb::Flamegraph(arguments) => flamegraph::flamegraph(session, &arguments),
+        Verb::Compare(arguments) => compare::compare(session, &arguments),
+        Verb::Check(arguments) => check::check(session, &arguments),
+        Verb::Baseline(arguments) => baseline::baseline(session, &arguments),
+        Verb::Import(arguments) => import::import(session, &arguments),
         Verb::Doctor => doctor::doctor(session),
         Verb::Schema => schema::schema(session),
         Verb::Completions(arguments) => completions::completions(session, &arguments),
         Verb::Man => man::man(session),
     }
+}
+
+/// What the hidden verb does that a `check` asks its base with: where and of what this program was built.
+fn tell_environment() -> ExitCode {
+    let written = serde_json::to_writer(std::io::stdout(), &crate::experiment::environment());
+    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What the hidden verb of service processes does; the parent reads its last words.

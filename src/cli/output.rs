@@ -9,7 +9,18 @@ use anstyle::{AnsiColor, Style};
 use super::{Color, Exit, Global, exit};
 use crate::error::{Error, Result, STDOUT};
 use crate::record::name::visible;
-use crate::report;
+use crate::report::{self, comparison};
+
+/// What a verb shows: it decides which formats there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// A run.
+    Run,
+    /// Comparisons.
+    Verdicts,
+    /// Anything else.
+    Other,
+}
 
 /// Where a verb's words go.
 #[derive(Clone, Debug)]
@@ -40,9 +51,12 @@ impl Output {
     }
 
     /// Refuses formats that the verb does not know.
-    pub(super) fn check_format(&self, is_report: bool) -> Result<()> {
-        let known: Vec<&str> =
-            if is_report { report::ALL.iter().map(|format| format.name).collect() } else { vec!["human", "json"] };
+    pub(super) fn check_format(&self, shows: Shows) -> Result<()> {
+        let known: Vec<&str> = match shows {
+            Shows::Run => report::ALL.iter().map(|format| format.name).collect(),
+            Shows::Verdicts => comparison::ALL.iter().map(|format| format.name).collect(),
+            Shows::Other => vec!["human", "json"],
+        };
         if known.contains(&self.format.as_str()) {
             return Ok(());
         }

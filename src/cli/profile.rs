@@ -24,7 +24,7 @@ pub(super) fn profile(session: &Session<'_>, arguments: &DriveArgs) -> Result<Ex
 
 /// Measures, analyzes, stores and shows.
 pub(super) fn measure(session: &Session<'_>, arguments: &DriveArgs, passes: &[Pass]) -> Result<Exit> {
-    let plan = drive::plan(session, arguments, passes)?;
+    let plan = drive::plan(session, &arguments.workload, &arguments.flags, passes)?;
     check_reports(session, &plan.workload)?;
     let interrupt = catch_signals()?;
     let mut progress = Progress::new(&session.output);
@@ -62,7 +62,7 @@ pub(super) fn frames(session: &Session<'_>) -> Frames {
 }
 
 /// The first signal stops after what is being done; the second ends the process at once, and its children with it.
-fn catch_signals() -> Result<Interrupt> {
+pub(super) fn catch_signals() -> Result<Interrupt> {
     let interrupt: Interrupt = Arc::new(AtomicUsize::new(0));
     let again = Arc::new(AtomicBool::new(false));
     for signal in [SIGHUP, SIGINT, SIGTERM] {

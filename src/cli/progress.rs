@@ -36,8 +36,9 @@ impl<'a> Progress<'a> {
     pub(super) fn on(&mut self, event: Event) {
         match event {
             Event::Service { name, what } => self.say(&format!("{name}: {what}")),
-            Event::RoundBegins { pass, round, done, all } => {
-                self.round = format!("{pass} {}", round + 1);
+            Event::RoundBegins { of, pass, round, done, all } => {
+                let of = if of.is_empty() { String::new() } else { format!("{of} ") };
+                self.round = format!("{of}{pass} {}", round + 1);
                 if let Some(bar) = &self.bar {
                     bar.set_length(u64::from(all));
                     bar.set_position(u64::from(done));
@@ -54,7 +55,7 @@ impl<'a> Progress<'a> {
                     bar.set_message(format!("{}: {what}", self.round));
                 }
             }
-            Event::RoundEnds { pass, median_ns, ok, planned } => {
+            Event::RoundEnds { of: _, pass, median_ns, ok, planned } => {
                 let mut median = match median_ns {
                     Some(ns) if pass == Pass::Time => format!(", median {}", Unit::Ns.show(ns)),
                     _ => String::new(),

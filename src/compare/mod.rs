@@ -1,19 +1,97 @@
 //! Is it worse? Two [`Run`]s and a [`Policy`] in, a [`Comparison`] out. Pure: no clock, no file, no thread; it cannot fail. What
 //! cannot be compared is `not_compared` with the reason, never a pass.
 
+mod change;
+mod comparable;
+pub mod control;
+pub mod judged;
+mod metrics;
 pub mod objective;
+mod overall;
+mod planning;
 pub mod policy;
+mod rounds;
+mod shape;
+mod success;
+#[cfg(test)]
+mod tests;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::Status;
+use crate::record::{Run, Status};
+use crate::stats::paired::Design;
 use crate::unit::{Better, Unit};
 use crate::warning::Warning;
 
+pub use judged::{CHECK_SCHEMA, Check, Control, Fitness, Judged};
+pub use planning::{is_blind, is_precise};
 pub use policy::Policy;
 
 /// The `schema` of a [`Comparison`].
 pub const SCHEMA: &str = "perfkit.comparison/1";
+
+/// Compares two runs.
+///
+/// ```
+/// use perfkit::compare::{self, Policy, Verdict};
+/// use perfkit::record::{Metric, Run};
+/// use perfkit::{Better, Unit};
+/// let run = |id: &str, values: [f64; 5]| {
+///     let mut run = Run::foreign("csv", id, "build");
+///     run.metrics.push(Metric { values: values.to_vec(), ..Metric::new("build", Unit::Ns, Better::Lower) });
+///     run
+/// };
+/// let base = run("base.csv", [100.0, 102.0, 99.0, 101.0, 98.0]);
+/// let head = run("head.csv", [125.0, 126.0, 123.0, 127.0, 124.0]);
+/// let comparison = compare::compare(&base, &head, &Policy::default());
+/// assert_eq!(comparison.verdict, Verdict::Regressed);
+/// assert!(comparison.metrics[0].low.unwrap() > 1.2);
+/// ```
+#[must_use]
+pub fn compare(base: &Run, head: &Run, policy: &Policy) -> Comparison {
+    let conditions = comparable::conditions(base, head, policy.mismatch);
+    let refused = (!conditions.refusals.is_empty()).then(|| conditions.refusals.join("; "));
+    let metrics::Metrics { changes, family, alone } = metrics::compare(base, head, policy, refused.as_deref());
+    let shape = if refused.is_none() { shape::compare(base, head, policy) } else { None };
+    let (verdict, reason) = match refused {
+        Some(reason) => (Verdict::NotCompared, reason),
+        None => overall::verdict(&changes, family, &alone, policy.mismatch),
+    };
+    let mut warnings = conditions.warnings;
+    warnings.extend(overall::unused_acceptances(&changes, policy));
+    Comparison {
+        schema: SCHEMA.to_owned(),
+        verdict,
+        reason,
+        confidence: policy.confidence,
+        family_size: family,
+        paired: policy.design == Design::Paired,
+        seed: policy.seed,
+        base: Side::of(base),
+        head: Side::of(head),
+        metrics: changes,
+        functions: Vec::new(),
+        shape,
+        objectives: policy.objectives.iter().map(|target| objective::hold(head, target, policy.confidence)).collect(),
+        warnings,
+    }
+}
+
+impl Side {
+    fn of(run: &Run) -> Self {
+        Self {
+            id: run.id.clone(),
+            workload: run.workload.clone(),
+            variant: run.variant.clone(),
+            status: run.status,
+            status_reason: run.status_reason.clone(),
+            git_sha: run.environment.git_sha.clone(),
+            planned: run.operations.planned,
+            ok: run.operations.ok,
+        }
+    }
+}
 
 /// What is said of a metric, a function, or a whole comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

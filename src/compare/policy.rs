@@ -2,6 +2,7 @@
 //! from `perfkit.toml`.
 
 use crate::stats::paired::Design;
+use crate::unit::Unit;
 
 /// How two runs are judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,8 +53,8 @@ pub struct Limit {
     pub fail: Option<f64>,
     /// The margin that warns.
     pub warn: Option<f64>,
-    /// A change smaller than this is no regression, in the metric's unit.
-    pub min_effect: Option<f64>,
+    /// A change smaller than this is no regression; with the unit it was written in.
+    pub min_effect: Option<(f64, Option<Unit>)>,
     /// Whether it counts for the verdict.
     pub gate: Option<bool>,
 }
@@ -78,8 +79,8 @@ pub struct Rules {
     pub fail: f64,
     /// The margin that warns.
     pub warn: Option<f64>,
-    /// A change smaller than this is no regression, in the metric's unit.
-    pub min_effect: f64,
+    /// A change smaller than this is no regression; with the unit it was written in.
+    pub min_effect: (f64, Option<Unit>),
     /// Whether it counts for the verdict.
     pub gated: bool,
 }
@@ -122,7 +123,7 @@ impl Policy {
         Rules {
             fail: limit.fail.unwrap_or(margin),
             warn: limit.warn,
-            min_effect: limit.min_effect.unwrap_or(0.0),
+            min_effect: limit.min_effect.unwrap_or((0.0, None)),
             gated: limit.gate.unwrap_or(gated),
         }
     }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use hdrhistogram::serialization::Deserializer;
 
-use super::{Plan, RoundResult, Rounds, rows, validity};
+use super::recording::Rounds;
+use super::{Plan, RoundResult, rows, validity};
 use crate::error::{Error, Result};
 use crate::load::Model;
 use crate::record::charge::{self, Charged};
@@ -31,44 +32,39 @@ pub(super) struct Made {
 /// Rounds below which an interval over rounds says little.
 const ROUNDS_FOR_INTERVAL: usize = 3;
 
-/// Puts the run together; `draft` holds its files afterwards.
-pub(super) fn run(plan: &Plan, made: Made, mut rounds: Rounds, draft: &Draft) -> Result<Run> {
+/// Puts the run together.
+pub(super) fn run(plan: &Plan, made: &Made, rounds: &mut Rounds) -> Run {
     rounds.results.sort_by_key(|result| (result.pass, result.round));
     let mut operations = Operations::default();
     // Without a time pass those of the passes that were run: a heap profile has operations too.
     let timed = rounds.of(Pass::Time).next().is_some();
     let counted = rounds.results.iter().filter(|result| !timed || result.pass == Pass::Time);
     counted.for_each(|result| operations.add(&result.operations));
-    let cpu = merged(&rounds, Pass::Cpu, "cpu");
-    let heap = last(&rounds, Pass::Heap, "heap");
-    write_files(draft.folder(), &made, &rounds, &cpu, heap.as_ref())?;
-    let (status, status_reason) = validity::status(plan, &rounds);
-    let run = Run {
+    let rounds = &*rounds;
+    let (status, status_reason) = validity::status(plan, rounds);
+    Run {
         schema: schema::VERSION.to_owned(),
-        id: made.id,
+        id: made.id.clone(),
         workload: plan.workload.clone(),
         variant: plan.variant.clone(),
         foreign: None,
         status,
         status_reason,
-        environment: made.environment,
-        load: load(plan, &rounds),
+        environment: made.environment.clone(),
+        load: load(plan, rounds),
         params: plan.params.clone(),
-        services: made.services,
-        metrics: metrics(&rounds),
+        services: made.services.clone(),
+        metrics: metrics(rounds),
         rounds: rounds.results.iter().map(round).collect(),
-        phases: phases(&rounds),
-        functions: charge::functions(&charged(&rounds, Pass::Cpu, "cpu"), "cpu"),
-        sites: charge::sites(&charged(&rounds, Pass::Heap, "heap")),
-        probes: probes(&rounds),
+        phases: phases(rounds),
+        functions: charge::functions(&charged(rounds, Pass::Cpu, "cpu"), "cpu"),
+        sites: charge::sites(&charged(rounds, Pass::Heap, "heap")),
+        probes: probes(rounds),
         findings: Vec::new(),
-        warnings: warnings(plan, &rounds),
+        warnings: warnings(plan, rounds),
         operations,
         extra: serde_json::Map::new(),
-    };
-    let scratch = draft.folder().join(".rounds");
-    std::fs::remove_dir_all(&scratch).map_err(|error| Error::write(&scratch, error))?;
-    Ok(run)
+    }
 }
 
 fn load(plan: &Plan, rounds: &Rounds) -> record::Load {
@@ -249,14 +245,11 @@ fn warnings(plan: &Plan, rounds: &Rounds) -> Vec<Warning> {
     warnings
 }
 
-/// Writes the files of the run, all but `run.json`.
-fn write_files(
-    folder: &Path,
-    made: &Made,
-    rounds: &Rounds,
-    cpu: &Stacks,
-    heap: Option<&(&RoundResult, &Stacks)>,
-) -> Result<()> {
+/// Writes the files of the run, all but `run.json`, and removes those of its rounds.
+pub(super) fn write_files(draft: &Draft, made: &Made, rounds: &Rounds) -> Result<()> {
+    let folder = draft.folder();
+    let cpu = merged(rounds, Pass::Cpu, "cpu");
+    let heap = last(rounds, Pass::Heap, "heap");
     rows::merge(folder, &rounds.results, &folder.join("ops.csv"))?;
     write_log(&folder.join("latency.hlog"), made, rounds)?;
     write_series(&folder.join("series.csv"), rounds)?;
@@ -270,7 +263,7 @@ fn write_files(
             default_weight: "cpu".to_owned(),
             comment: format!("perfkit run {}: CPU time as measured, all rounds of the cpu pass", made.id),
         };
-        write_stacks(folder, "cpu", cpu, &about)?;
+        write_stacks(folder, "cpu", &cpu, &about)?;
     }
     if let Some((result, stacks)) = heap {
         let about = pprof::About {
@@ -285,7 +278,11 @@ fn write_files(
         let (source, target) = (rows::folder(folder, Pass::Heap, result.round).join(name), folder.join(name));
         std::fs::rename(&source, &target).map_err(|error| Error::write(&target, error))?;
     }
-    Ok(())
+    let scratch = folder.join(".rounds");
+    match std::fs::remove_dir_all(&scratch) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::write(&scratch, error)),
+        _ => Ok(()),
+    }
 }
 
 fn create(path: &Path) -> Result<BufWriter<File>> {

@@ -1,7 +1,8 @@
 //! Whether a run's numbers are results. A run of failed operations, or one whose generator was late, is invalid whatever
 //! its latencies look like.
 
-use super::{Plan, Rounds};
+use super::Plan;
+use super::recording::Rounds;
 use crate::record::Status;
 use crate::record::operation::Operations;
 use crate::record::pass::Pass;

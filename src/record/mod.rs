@@ -1,5 +1,6 @@
 //! What was seen: the [`Run`], plain data that measuring writes and judging reads. Judges nothing, shows nothing.
 
+pub mod baseline;
 pub(crate) mod charge;
 pub(crate) mod dhat;
 pub mod environment;

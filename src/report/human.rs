@@ -16,7 +16,7 @@ fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Words carry the meaning; colour only helps to find them.
-fn style(tone: Tone) -> Style {
+pub(super) fn style(tone: Tone) -> Style {
     let colored = |color: AnsiColor| Style::new().bold().fg_color(Some(color.into()));
     match tone {
         Tone::Heading => Style::new().bold(),

@@ -1,6 +1,8 @@
 //! How a run is shown. A format renders what it is given: every figure comes from the run or its summary, none is
 //! computed here.
 
+pub mod baselines;
+pub mod comparison;
 mod csv;
 pub mod flamegraph;
 mod human;

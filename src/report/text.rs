@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use anstyle::Style;
 
 use super::page::{Page, Tone};
-use super::table::{Side, Table, visible};
+use super::table::{Side, Table, shorten, visible};
 use super::{Format, Report};
 use crate::analysis::summary::{self, Figure, HotFunction, SiteOrder};
 use crate::record::{Run, Severity, Status};
@@ -262,19 +262,9 @@ fn function_row(function: &HotFunction) -> Vec<String> {
         Unit::Ratio.show(function.self_share),
         Unit::Ns.show(function.total_ns),
         Unit::Ratio.show(function.total_share),
-        shorten(&function.name),
+        shorten(&function.name, NAME),
         function.place.clone(),
     ]
-}
-
-/// A long name keeps its end, which tells it from its neighbours.
-fn shorten(name: &str) -> String {
-    let length = name.chars().count();
-    if length <= NAME {
-        name.to_owned()
-    } else {
-        format!("…{}", name.chars().skip(length - NAME + 1).collect::<String>())
-    }
 }
 
 fn sites(page: &mut Page<'_>, report: &Report<'_>) -> io::Result<()> {
@@ -308,7 +298,7 @@ fn sites(page: &mut Page<'_>, report: &Report<'_>) -> io::Result<()> {
                 Unit::Bytes.show(site.bytes),
                 Unit::Count.show(site.blocks),
                 Unit::Ratio.show(site.share),
-                shorten(&site.name),
+                shorten(&site.name, NAME),
                 site.place,
             ]);
         }

@@ -44,7 +44,7 @@ fn nothing_of_a_run_of_version_1_is_lost() {
 }
 
 /// The places where `shown` has not what `stored` has.
-fn missing(stored: &serde_json::Value, shown: &serde_json::Value, at: &str) -> Vec<String> {
+pub(crate) fn missing(stored: &serde_json::Value, shown: &serde_json::Value, at: &str) -> Vec<String> {
     use serde_json::Value::{Array, Number, Object};
     match (stored, shown) {
         (Object(fields), _) => {

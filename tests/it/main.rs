@@ -5,6 +5,7 @@
 
 mod allocation;
 mod cli;
+mod comparison_golden;
 mod compat;
 mod ending;
 mod failing;

@@ -144,9 +144,10 @@ fn everything_in_a_registry_folder_is_registered() {
         ("src/probe", "mod.rs", &["hooks", "symbols", "wait"][..]),
         ("src/analysis", "mod.rs", &["summary"]),
         ("src/import", "mod.rs", &["hostile_tests", "round", "row"]),
-        ("src/report", "mod.rs", &["page", "table", "flamegraph"]),
+        ("src/report", "mod.rs", &["baselines", "comparison", "page", "table", "flamegraph"]),
+        ("src/report/comparison", "mod.rs", &["sample", "tables", "words"]),
         ("src/workload/builtin", "mod.rs", &[]),
-        ("src/cli", "mod.rs", &["config", "drive", "exit", "output", "parse", "progress"]),
+        ("src/cli", "mod.rs", &["config", "drive", "exit", "judge", "output", "parse", "policy", "progress", "source"]),
     ];
     for (folder, file, others) in registries {
         let registry = std::fs::read_to_string(root().join(folder).join(file)).expect("a registry");

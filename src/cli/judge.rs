@@ -1,0 +1,102 @@
+//! What becomes of verdicts: shown on stdout, written to files in other formats, and told as an exit code.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Exit, Session};
+use crate::compare::judged::Judged;
+use crate::compare::{Kept, Verdict};
+use crate::error::{Error, Result};
+use crate::record::{Status, store};
+use crate::report::comparison::{self, Detail, Judgement, Kind};
+
+/// What every verb takes that shows verdicts.
+#[derive(Args, Debug, Clone)]
+pub(super) struct ShowFlags {
+    /// Also write the result to a file: markdown=comment.md, junit=perfkit.xml
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = target)]
+    write: Vec<(String, PathBuf)>,
+}
+
+/// The rules for `--fail-on` that are about verdicts.
+pub(super) const RULES: [(&str, &str); 2] = [
+    ("inconclusive", "compare, check: a metric that decides could not be decided (exit code 3)"),
+    ("functions", "compare, check: a function's CPU time regressed"),
+];
+
+fn target(text: &str) -> Result<(String, PathBuf), String> {
+    let known = || comparison::ALL.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
+    match text.split_once('=') {
+        Some((format, path)) if comparison::format(format).is_some() && !path.is_empty() => {
+            Ok((format.to_owned(), PathBuf::from(path)))
+        }
+        Some((format, path)) if !path.is_empty() => Err(format!("no format `{format}`; the formats are {}", known())),
+        _ => Err(format!("write it as FORMAT=FILE; the formats are {}", known())),
+    }
+}
+
+/// Shows what was judged, and says how the process ends.
+pub(super) fn show(session: &Session<'_>, flags: &ShowFlags, kind: Kind, judged: &[Judged]) -> Result<Exit> {
+    let exit = exit(session, kind, judged);
+    let judgement = Judgement {
+        kind,
+        title: if kind == Kind::Check { "check" } else { "compare" },
+        judged,
+        verdict: worst(judged),
+        exit_code: exit.code(),
+        command: "",
+        detail: if session.global.verbose { Detail::All } else { Detail::Changed },
+    };
+    for (format, path) in &flags.write {
+        let format = find(format)?;
+        let mut content = Vec::new();
+        (format.render)(&judgement, &mut content).map_err(Error::internal)?;
+        store::write_atomically(path, &content)?;
+    }
+    let format = find(session.output.format())?;
+    session.output.result(|out| (format.render)(&judgement, out))?;
+    Ok(exit)
+}
+
+fn find(name: &str) -> Result<&'static comparison::Format> {
+    comparison::format(name).ok_or_else(|| Error::internal(format!("no format {name}")))
+}
+
+/// The worst verdict of all; of nothing that nothing was compared.
+fn worst(judged: &[Judged]) -> Verdict {
+    let order =
+        [Verdict::Regressed, Verdict::NotCompared, Verdict::Inconclusive, Verdict::Improved, Verdict::Unchanged];
+    let found = order.into_iter().find(|verdict| judged.iter().any(|one| one.verdict == *verdict));
+    found.unwrap_or(Verdict::NotCompared)
+}
+
+/// What fails comes first, then what could not be judged, then what is undecided.
+fn exit(session: &Session<'_>, kind: Kind, judged: &[Judged]) -> Exit {
+    let wanted = |rule: &str| session.global.fail_on.iter().any(|on| on == rule);
+    let missed = |one: &Judged| one.held_to().iter().any(|objective| objective.kept == Kept::Missed);
+    let slower_function = |one: &Judged| {
+        let functions = one.comparison.iter().flat_map(|comparison| &comparison.functions);
+        functions.into_iter().any(|function| function.verdict == Verdict::Regressed)
+    };
+    let failed = |one: &Judged| {
+        one.verdict == Verdict::Regressed || missed(one) || (wanted("functions") && slower_function(one))
+    };
+    let head_failed =
+        |one: &Judged| one.comparison.as_ref().is_some_and(|comparison| comparison.head.status == Status::Invalid);
+    let nothing = |one: &Judged| {
+        one.verdict == Verdict::NotCompared
+            || one.comparison.as_ref().is_some_and(|comparison| comparison.family_size == 0)
+    };
+    if judged.iter().any(failed) {
+        Exit::Finding
+    } else if kind == Kind::Check && judged.iter().any(head_failed) {
+        Exit::Invalid
+    } else if judged.is_empty() || judged.iter().any(nothing) {
+        Exit::NotCompared
+    } else if wanted("inconclusive") && judged.iter().any(|one| one.verdict == Verdict::Inconclusive) {
+        Exit::Inconclusive
+    } else {
+        Exit::Done
+    }
+}

@@ -1,0 +1,69 @@
+//! The verdict of a whole comparison: the worst of its gated metrics. Never a pass where nothing was compared.
+
+use super::policy::{Mismatch, Policy};
+use super::{MetricChange, Verdict};
+use crate::warning::{Caution, Warning};
+
+/// The verdict, and what led to it in one line.
+pub(super) fn verdict(
+    changes: &[MetricChange],
+    family: usize,
+    alone: &[(String, &'static str)],
+    mismatch: Mismatch,
+) -> (Verdict, String) {
+    let gated = || changes.iter().filter(|change| change.gated);
+    let of = |verdict: Verdict| gated().filter(move |change| change.verdict == verdict && !change.accepted);
+    let regressed: Vec<&MetricChange> = of(Verdict::Regressed).collect();
+    if !regressed.is_empty() {
+        return (Verdict::Regressed, listed(&regressed));
+    }
+    // A gate must not lose a metric silently: what was measured in one run alone is not compared.
+    if let (Some((_, which)), Mismatch::Refuse) = (alone.first(), mismatch) {
+        let names = alone.iter().filter(|(_, of)| of == which).map(|(name, _)| name.as_str());
+        return (Verdict::NotCompared, format!("{} measured in {which} only", names_of(names)));
+    }
+    let inconclusive: Vec<&MetricChange> = of(Verdict::Inconclusive).collect();
+    if family == 0 {
+        return match (inconclusive.first(), gated().next()) {
+            (Some(first), _) => (Verdict::Inconclusive, first.note.clone()),
+            (None, Some(first)) => (Verdict::NotCompared, format!("{}: {}", first.name, first.note)),
+            (None, None) => (Verdict::NotCompared, "no metric that decides was measured".to_owned()),
+        };
+    }
+    if !inconclusive.is_empty() {
+        return (Verdict::Inconclusive, listed(&inconclusive));
+    }
+    let improved: Vec<&MetricChange> = of(Verdict::Improved).collect();
+    if !improved.is_empty() {
+        return (Verdict::Improved, listed(&improved));
+    }
+    let accepted = gated().filter(|change| change.accepted).count();
+    let accepted = if accepted > 0 { format!(", {accepted} with an accepted regression") } else { String::new() };
+    (Verdict::Unchanged, format!("{family} metrics{accepted}"))
+}
+
+fn listed(changes: &[&MetricChange]) -> String {
+    names_of(changes.iter().map(|change| change.name.as_str()))
+}
+
+/// The first names, and how many more.
+fn names_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 4;
+    let names: Vec<&str> = names.collect();
+    let mut text = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}
+
+/// Accepted regressions that there is nothing to accept for: they would hide the next one.
+pub(super) fn unused_acceptances(changes: &[MetricChange], policy: &Policy) -> Vec<Warning> {
+    let is_used = |metric: &str| changes.iter().any(|change| change.name == metric && change.accepted);
+    let unused = policy.accepted.iter().filter(|accepted| !is_used(&accepted.metric));
+    let warn = |accepted: &super::policy::Accepted| {
+        let message = format!("{} is not regressed: its accepted change is not needed any more", accepted.metric);
+        Caution::Compared { code: "accept-unused", message }.into()
+    };
+    unused.map(warn).collect()
+}

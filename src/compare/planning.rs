@@ -1,0 +1,93 @@
+//! What a comparison can see, and how many more rounds would decide. Judges nothing.
+
+use super::change::{Arms, Change, Scale};
+use super::{Comparison, Method, MetricChange, Verdict, words};
+use crate::stats::paired::Design;
+use crate::stats::power::Gate;
+
+/// The probability with which a change is to be detected.
+const POWER: f64 = 0.8;
+/// More rounds than this are no advice.
+const MOST_ROUNDS: usize = 1000;
+
+/// Fills in the smallest change that can be seen and the rounds that would decide.
+pub(super) fn plan(change: &mut MetricChange, arms: &Arms, made: &Change, margin: f64, confidence: f64, family: usize) {
+    let (Scale::Ratio, Some(deviation), false) = (arms.scale, arms.deviation(), made.method == Method::Exact) else {
+        return;
+    };
+    let design = if made.method == Method::PairedT { Design::Paired } else { Design::Unpaired };
+    let gate = Gate { margin: margin.exp_m1(), deviation, design, confidence, power: POWER };
+    change.minimum_detectable = gate.minimum_detectable(arms.rounds()).ok();
+    if change.verdict != Verdict::Inconclusive {
+        return;
+    }
+    let size = made.interval.estimate.abs().exp_m1();
+    let needed = if made.interval.estimate.abs() > margin {
+        // As one of a family it must be shown at a higher confidence.
+        let confidence = 1.0 - (1.0 - confidence) / family.max(1) as f64;
+        Gate { confidence, ..gate }.rounds_to_detect(size)
+    } else {
+        gate.rounds_to_show_unchanged(size)
+    };
+    let more = needed.ok().map(|needed| needed.saturating_sub(arms.rounds()).max(1));
+    change.more_rounds = more.filter(|more| *more <= MOST_ROUNDS);
+    if change.more_rounds.is_none() {
+        let text = "the change lies at the margin: more rounds would hardly decide".to_owned();
+        change.note = words::join([std::mem::take(&mut change.note), text]);
+    }
+}
+
+/// Whether measuring further would make no verdict clearer: every gated metric is known to half of its margin, or would not be with
+/// `affordable` rounds either, while at least one is.
+///
+/// It looks at how wide the intervals are, never at where they lie: stopping because something looks decided would raise false
+/// alarms to four times their rate.
+#[must_use]
+pub fn is_precise(comparison: &Comparison, affordable: u32) -> bool {
+    let gated = comparison.metrics.iter().filter(|change| change.gated && change.verdict != Verdict::NotCompared);
+    let mut one_is_known = false;
+    for change in gated {
+        let Some((half, margin)) = half_width(change) else { return false };
+        let target = margin / 2.0;
+        // Intervals narrow with the root of the number of rounds.
+        let rounds = change.rounds_base.min(change.rounds_head) as f64;
+        let reachable = half * (rounds / f64::from(affordable).max(rounds)).sqrt();
+        if half <= target {
+            one_is_known = true;
+        } else if reachable <= target {
+            return false;
+        }
+    }
+    one_is_known
+}
+
+/// Whether nothing that is gated could be seen: every interval is wider than three margins to each side.
+#[must_use]
+pub fn is_blind(comparison: &Comparison) -> bool {
+    let gated: Vec<&MetricChange> = comparison
+        .metrics
+        .iter()
+        .filter(|change| change.gated && change.low.is_some() && change.method != Some(Method::Exact))
+        .collect();
+    let wide = |change: &&MetricChange| {
+        change.verdict == Verdict::Inconclusive && half_width(change).is_some_and(|(half, margin)| half > 3.0 * margin)
+    };
+    !gated.is_empty() && gated.iter().all(wide)
+}
+
+/// Half the width of the interval, and the margin, on one scale.
+fn half_width(change: &MetricChange) -> Option<(f64, f64)> {
+    if change.method == Some(Method::Exact) {
+        return Some((0.0, change.margin));
+    }
+    match (change.low, change.high, change.difference) {
+        (Some(low), Some(high), _) => Some(((high / low).ln() / 2.0, change.margin.ln_1p())),
+        (_, _, Some(difference)) => {
+            let half = (difference.high? - difference.low?) / 2.0;
+            // A success rate's margin is in its own unit; of others it is a part of base.
+            let scale = if change.name == super::success::METRIC { 1.0 } else { change.base?.abs() };
+            Some((half, change.margin * scale))
+        }
+        _ => None,
+    }
+}
