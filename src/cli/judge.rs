@@ -41,11 +41,11 @@ pub(super) fn show(session: &Session<'_>, flags: &ShowFlags, kind: Kind, judged:
     let exit = exit(session, kind, judged);
     let judgement = Judgement {
         kind,
-        title: if kind == Kind::Check { "check" } else { "compare" },
+        title: &format!("{} {}", session.suite.name(), if kind == Kind::Check { "check" } else { "compare" }),
         judged,
         verdict: worst(judged),
         exit_code: exit.code(),
-        command: "",
+        command: &again(session),
         detail: if session.global.verbose { Detail::All } else { Detail::Changed },
     };
     for (format, path) in &flags.write {
@@ -57,6 +57,20 @@ pub(super) fn show(session: &Session<'_>, flags: &ShowFlags, kind: Kind, judged:
     let format = find(session.output.format())?;
     session.output.result(|out| (format.render)(&judgement, out))?;
     Ok(exit)
+}
+
+/// The command that says this again, without what only matters here and without credentials.
+fn again(session: &Session<'_>) -> String {
+    let words = std::env::args_os().skip(1);
+    let words = crate::experiment::redact_command(words.map(|word| word.to_string_lossy().into_owned()));
+    let is_plain =
+        |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=%,@+".contains(c));
+    let mut command = session.suite.name().to_owned();
+    for word in words {
+        let word = if is_plain(&word) { word } else { format!("'{}'", word.replace('\'', "'\\''")) };
+        command.push_str(&format!(" {word}"));
+    }
+    command
 }
 
 fn find(name: &str) -> Result<&'static comparison::Format> {

@@ -3,22 +3,26 @@
 use clap::Args;
 
 use super::profile::frames;
-use super::{Exit, Session};
+use super::{Exit, Session, source};
 use crate::error::{Error, Result};
+use crate::import::Meaning;
 use crate::record::Run;
 use crate::report::{self, Report};
 
 /// What `report` takes.
 #[derive(Args, Debug, Clone)]
 pub(super) struct ReportArgs {
-    /// A run id, a run folder, a run.json, `latest` or `latest:<WORKLOAD>`
+    /// A run id, a run folder, a run.json, `latest`, `latest:<WORKLOAD>`, `baseline:<NAME>`, or a result of another program
     #[arg(value_name = "RUN", default_value = "latest")]
     run: String,
 }
 
 pub(super) fn report(session: &Session<'_>, arguments: &ReportArgs) -> Result<Exit> {
-    let (run, folder) = session.store().load(&arguments.run)?;
-    let files = [folder.join(crate::record::store::RUN_FILE).display().to_string()];
+    let run = source::load(session, &arguments.run, &Meaning::default())?;
+    let files: Vec<String> = match session.store().find(&arguments.run) {
+        Ok(folder) => vec![folder.join(crate::record::store::RUN_FILE).display().to_string()],
+        Err(_) => Vec::new(),
+    };
     let report = Report { run: &run, frames: frames(session), files: &files };
     print(session, &report, session.output.format())?;
     Ok(failed_rule(session, &run))

@@ -2,6 +2,7 @@
 //! runs as a whole.
 
 use super::change::{Arms, Change, Scale};
+use super::judged::LIKELY;
 use super::policy::{Origin, Policy, Rules};
 use super::success::{self, Success};
 use super::{Alternative, Difference, Method, MetricChange, Verdict, planning, rounds, words};
@@ -300,7 +301,7 @@ fn hold_to_family(changes: &mut [MetricChange], confidence: f64) {
             change.verdict = Verdict::Inconclusive;
             change.accepted = false;
             let (worse, _) = words::directions(change.unit);
-            let text = format!("likely {worse}: alone it would be regressed, not as one of {family}");
+            let text = format!("{LIKELY} {worse}: alone it would be regressed, not as one of {family}");
             change.note = words::join([text, std::mem::take(&mut change.note)]);
         }
     }

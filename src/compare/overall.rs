@@ -15,7 +15,7 @@ pub(super) fn verdict(
     let of = |verdict: Verdict| gated().filter(move |change| change.verdict == verdict && !change.accepted);
     let regressed: Vec<&MetricChange> = of(Verdict::Regressed).collect();
     if !regressed.is_empty() {
-        return (Verdict::Regressed, listed(&regressed));
+        return (Verdict::Regressed, counted(&regressed, family, "regressed"));
     }
     // A gate must not lose a metric silently: what was measured in one run alone is not compared.
     if let (Some((_, which)), Mismatch::Refuse) = (alone.first(), mismatch) {
@@ -31,19 +31,20 @@ pub(super) fn verdict(
         };
     }
     if !inconclusive.is_empty() {
-        return (Verdict::Inconclusive, listed(&inconclusive));
+        return (Verdict::Inconclusive, counted(&inconclusive, family, "inconclusive"));
     }
     let improved: Vec<&MetricChange> = of(Verdict::Improved).collect();
     if !improved.is_empty() {
-        return (Verdict::Improved, listed(&improved));
+        return (Verdict::Improved, counted(&improved, family, "improved"));
     }
     let accepted = gated().filter(|change| change.accepted).count();
-    let accepted = if accepted > 0 { format!(", {accepted} with an accepted regression") } else { String::new() };
-    (Verdict::Unchanged, format!("{family} metrics{accepted}"))
+    let accepted = if accepted > 0 { format!(", but {accepted} whose regression is accepted") } else { String::new() };
+    (Verdict::Unchanged, format!("all {family} gated metrics are within their margins{accepted}"))
 }
 
-fn listed(changes: &[&MetricChange]) -> String {
-    names_of(changes.iter().map(|change| change.name.as_str()))
+fn counted(changes: &[&MetricChange], family: usize, word: &str) -> String {
+    let names = names_of(changes.iter().map(|change| change.name.as_str()));
+    format!("{} of {family} gated metrics {word}: {names}", changes.len())
 }
 
 /// The first names, and how many more.

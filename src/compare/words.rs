@@ -1,6 +1,7 @@
 //! What stands beside a verdict, in words. Computes nothing.
 
 use super::change::Scale;
+use super::judged::LIKELY;
 use super::{MetricChange, Verdict};
 use crate::unit::Unit;
 
@@ -30,7 +31,7 @@ pub(super) fn tendency(verdict: Verdict, unit: Unit, folded: (f64, f64, f64), ma
         return String::new();
     };
     match verdict {
-        Verdict::Inconclusive if beyond => format!("likely {word}"),
+        Verdict::Inconclusive if beyond => format!("{LIKELY} {word}"),
         Verdict::Inconclusive | Verdict::Unchanged => format!("{word}, within margin"),
         _ => String::new(),
     }

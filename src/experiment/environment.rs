@@ -56,7 +56,7 @@ pub fn gather() -> Environment {
 const ADDRESSES: &[&str] = &["--redis-url", "--llm-url", "--target"];
 
 /// A command line without the credentials of the addresses in it.
-fn redact_command(arguments: impl Iterator<Item = String>) -> Vec<String> {
+pub(crate) fn redact_command(arguments: impl Iterator<Item = String>) -> Vec<String> {
     let mut address_follows = false;
     let redact = |argument: String| {
         let is_address = std::mem::replace(&mut address_follows, ADDRESSES.contains(&argument.as_str()));

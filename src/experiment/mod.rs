@@ -26,6 +26,7 @@ use crate::suite::Suite;
 
 pub use child::serve as serve_round;
 pub use environment::gather as environment;
+pub(crate) use environment::redact_command;
 pub use observe::Watch;
 pub use order::RoundResult;
 pub(crate) use plan::unknown_workload;

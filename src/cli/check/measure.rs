@@ -44,7 +44,7 @@ pub(super) fn alone(gate: &Gate<'_>, plan: &Plan, base: Option<&Run>) -> Result<
     }
     drop(fixture);
     progress.finish();
-    let head = keep(gate, head.finish(pace.rounds)?)?;
+    let head = keep(gate, "head", head.finish(pace.rounds)?)?;
     let Some(base) = base else {
         return Ok(objectives_alone(&head, &policy));
     };
@@ -92,8 +92,8 @@ pub(super) fn in_turn(gate: &Gate<'_>, plan: &Plan, program: &Program) -> Result
     progress.finish();
     // The control is judged and not kept: it is base once more.
     let again = arms.control.so_far(pace.rounds / 2);
-    let base = keep(gate, arms.base.finish(pace.rounds)?)?;
-    let head = keep(gate, arms.head.finish(pace.rounds)?)?;
+    let base = keep(gate, "base", arms.base.finish(pace.rounds)?)?;
+    let head = keep(gate, "head", arms.head.finish(pace.rounds)?)?;
     let mut judged = judged(compare::compare(&base, &head, &policy));
     if let Ok(again) = again
         && base.status != Status::Invalid
@@ -128,11 +128,11 @@ fn objectives_alone(head: &Run, policy: &Policy) -> Judged {
 }
 
 /// Stores a run with what the analyses find in it.
-fn keep(gate: &Gate<'_>, recorded: Recorded) -> Result<Run> {
+fn keep(gate: &Gate<'_>, label: &str, recorded: Recorded) -> Result<Run> {
     let Recorded { mut run, draft } = recorded;
     run.findings = analysis::analyze(&run);
     let folder = draft.commit(&run)?;
-    gate.session.output.say(&format!("run: {}", folder.display()));
+    gate.session.output.say(&format!("{label}: {}", folder.display()));
     Ok(run)
 }
 

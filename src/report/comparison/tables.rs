@@ -21,6 +21,9 @@ pub(super) fn metrics(page: &mut Page<'_>, comparison: &Comparison, detail: Deta
     page.line("")?;
     if gated.is_empty() {
         page.line("  no metric decides: none is gated")?;
+    } else if gated.iter().all(|change| change.note == comparison.reason) {
+        // One reason for all of them stands above; a table of dashes would only repeat it.
+        return page.line(&format!("  none of the {} metrics was compared", comparison.metrics.len()));
     } else {
         changes(page, &words::interval_heading(Some(comparison)), &gated)?;
     }
