@@ -14,8 +14,8 @@ use crate::stats::paired::Design;
 /// What `compare` takes.
 #[derive(Args, Debug, Clone)]
 pub(super) struct CompareArgs {
-    /// What is compared with: a run id, a run folder, a run.json, `latest`, `latest:<WORKLOAD>`, `baseline:<NAME>`, or a result of
-    /// another program (`import --help` names the formats)
+    /// What is compared with: a run id, a run folder, a run.json, `latest`, `latest~1` (the one before), `latest:<WORKLOAD>`,
+    /// `baseline:<NAME>`, or a result of another program
     #[arg(value_name = "BASE")]
     base: String,
     /// What is judged

@@ -52,7 +52,8 @@ impl Store {
         Ok(Draft { hidden, target, committed: false })
     }
 
-    /// Finds a run by what a user may call it: an id, a folder, a `run.json`, `latest` or `latest:<workload>`.
+    /// Finds a run by what a user may call it: an id, a folder, a `run.json`, `latest`, `latest~1` (the one before it),
+    /// `latest:<workload>` or `latest~1:<workload>`.
     ///
     /// # Errors
     /// There is no such run; the message says what there is.
@@ -68,10 +69,13 @@ impl Store {
             return Err(Error::read(path, "not a run.json", "name a run id, a run folder, its run.json, or `latest`"));
         }
         let runs = self.runs();
-        let found = match name.split_once(':') {
-            Some(("latest", workload)) => runs.iter().rfind(|run| run.workload == folder_name(workload)),
-            _ if name == "latest" => runs.last(),
-            _ => runs.iter().rfind(|run| run.id == name),
+        let (which, workload) = name.split_once(':').map_or((name, None), |(which, workload)| (which, Some(workload)));
+        let found = match ago(which) {
+            Some(ago) => {
+                let of_workload = |run: &&Entry| workload.is_none_or(|workload| run.workload == folder_name(workload));
+                runs.iter().rev().filter(of_workload).nth(ago)
+            }
+            None => runs.iter().rfind(|run| run.id == name),
         };
         found.map(|run| run.folder.clone()).ok_or_else(|| {
             let recent: Vec<String> = runs.iter().rev().take(3).map(|run| run.id.clone()).collect();
@@ -107,6 +111,14 @@ impl Store {
         }
         runs.sort_by(|a, b| a.id.cmp(&b.id));
         runs
+    }
+}
+
+/// How many runs before the latest: 0 for `latest`, 2 for `latest~2`.
+fn ago(which: &str) -> Option<usize> {
+    match which.strip_prefix("latest")? {
+        "" => Some(0),
+        rest => rest.strip_prefix('~')?.parse().ok(),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::process::Command;
 
-/// The commands of all blocks of a language.
-fn commands(language: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("README.md");
+/// The commands of all blocks of a language in a document.
+fn commands(document: &str, language: &str) -> Vec<String> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+    let text = std::fs::read_to_string(path).expect("the document");
     let fence = format!("```{language}");
     let mut found = Vec::new();
     let mut inside = false;
@@ -22,9 +23,20 @@ fn commands(language: &str) -> Vec<String> {
 
 #[test]
 fn the_verbs_of_the_readme_work_as_they_are_shown() {
+    run_all("README.md", 10);
+}
+
+#[test]
+fn the_commands_of_the_guides_work_as_they_are_shown() {
+    run_all("docs/compare.md", 3);
+    run_all("docs/ci.md", 5);
+}
+
+/// Runs the commands of a document in its order; there must be so many at least.
+fn run_all(document: &str, least: usize) {
     let folder = tempfile::tempdir().expect("a folder");
-    let commands = commands("console");
-    assert!(commands.len() >= 7, "{commands:?}");
+    let commands = commands(document, "console");
+    assert!(commands.len() >= least, "{commands:?}");
     for command in commands {
         let mut words = command.split_whitespace();
         assert_eq!(words.next(), Some("perfkit"), "{command}");
@@ -36,14 +48,21 @@ fn the_verbs_of_the_readme_work_as_they_are_shown() {
             .output()
             .expect("the binary runs");
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{command}: {}\n{errors}", output.status);
+        // Whether two short runs differ is up to the machine; that they are judged is not.
+        let judges = command.contains(" compare ") || command.contains(" check ");
+        let good = if judges { &[0, 1, 4][..] } else { &[0] };
+        assert!(
+            output.status.code().is_some_and(|code| good.contains(&code)),
+            "{command}: {}\n{errors}",
+            output.status
+        );
         assert!(!output.stdout.is_empty(), "{command} printed nothing");
     }
 }
 
 #[test]
 fn the_two_commands_of_a_fresh_machine_are_what_the_test_script_runs() {
-    let shown = commands("sh");
+    let shown = commands("README.md", "sh");
     let script = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/test")).expect("scripts/test");
     for command in shown.iter().filter(|command| *command != "scripts/test") {
         assert!(script.contains(command.as_str()), "scripts/test does not run `{command}`");
