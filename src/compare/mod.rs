@@ -4,8 +4,13 @@
 mod change;
 mod comparable;
 pub mod control;
+mod exposure;
+pub mod functions;
+#[cfg(test)]
+mod functions_tests;
 pub mod judged;
 mod metrics;
+mod moved;
 pub mod objective;
 mod overall;
 mod planning;
@@ -291,7 +296,8 @@ pub struct FunctionChange {
     pub q: f64,
     /// The function with all that it calls.
     pub total: TotalChange,
-    /// `moved within MODULE` where the cost only changed place; else empty.
+    /// `moved within MODULE` where the cost only changed place: the verdict is then the module's. Otherwise why there is no ratio or
+    /// nothing was compared; else empty.
     pub note: String,
 }
 
