@@ -5,7 +5,7 @@ use super::change::{Arms, Change, Scale};
 use super::judged::LIKELY;
 use super::policy::{Origin, Policy, Rules};
 use super::success::{self, Success};
-use super::{Alternative, Difference, Method, MetricChange, Verdict, planning, rounds, words};
+use super::{Alternative, Difference, MetricChange, Verdict, planning, rounds, words};
 use crate::record::{Metric, Run, Status};
 use crate::stats::multiple;
 
@@ -303,35 +303,6 @@ fn hold_to_family(changes: &mut [MetricChange], confidence: f64) {
             let (worse, _) = words::directions(change.unit);
             let text = format!("{LIKELY} {worse}: alone it would be regressed, not as one of {family}");
             change.note = words::join([text, std::mem::take(&mut change.note)]);
-        }
-    }
-}
-
-impl Method {
-    /// The method for people.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::PairedT => "paired t",
-            Self::WelchT => "Welch's t",
-            Self::HodgesLehmann => "ranks (Hodges–Lehmann)",
-            Self::Exact => "exact figures",
-            Self::Newcombe => "Newcombe's interval",
-            Self::NegativeBinomial => "the negative binomial model",
-        }
-    }
-}
-
-impl Verdict {
-    /// The verdict for people.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Regressed => "regressed",
-            Self::Improved => "improved",
-            Self::Unchanged => "unchanged",
-            Self::Inconclusive => "inconclusive",
-            Self::NotCompared => "not compared",
         }
     }
 }
