@@ -4,8 +4,13 @@
 mod change;
 mod comparable;
 pub mod control;
+mod exposure;
+pub mod functions;
+#[cfg(test)]
+mod functions_tests;
 pub mod judged;
 mod metrics;
+mod moved;
 pub mod objective;
 mod overall;
 mod planning;
@@ -24,6 +29,7 @@ use crate::stats::paired::Design;
 use crate::unit::{Better, Unit};
 use crate::warning::Warning;
 
+pub use functions::{FunctionChange, TotalChange};
 pub use judged::{CHECK_SCHEMA, Check, Control, Fitness, Judged};
 pub use planning::{is_blind, is_precise};
 pub use policy::Policy;
@@ -267,48 +273,6 @@ pub struct Alternative {
     /// The upper end.
     pub high: f64,
     /// Its verdict, not corrected for the family.
-    pub verdict: Verdict,
-}
-
-/// The change of one function's CPU time per operation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct FunctionChange {
-    /// The function.
-    pub name: String,
-    /// Nanoseconds per operation in the function itself.
-    pub base_ns_per_op: f64,
-    /// The same of head.
-    pub head_ns_per_op: f64,
-    /// head / base; `null` where base was never seen in it.
-    pub ratio: Option<f64>,
-    /// The lower end of its interval.
-    pub low: Option<f64>,
-    /// The upper end.
-    pub high: Option<f64>,
-    /// The verdict.
-    pub verdict: Verdict,
-    /// The p-value of "no change", corrected for the number of functions (Benjamini–Hochberg).
-    pub q: f64,
-    /// The function with all that it calls.
-    pub total: TotalChange,
-    /// `moved within MODULE` where the cost only changed place; else empty.
-    pub note: String,
-}
-
-/// The change of a function with all that it calls.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct TotalChange {
-    /// Nanoseconds per operation.
-    pub base_ns_per_op: f64,
-    /// The same of head.
-    pub head_ns_per_op: f64,
-    /// head / base; `null` where base was never seen in it.
-    pub ratio: Option<f64>,
-    /// The lower end of its interval.
-    pub low: Option<f64>,
-    /// The upper end.
-    pub high: Option<f64>,
-    /// The verdict.
     pub verdict: Verdict,
 }
 

@@ -3,6 +3,7 @@
 
 use super::bootstrap::{Plan, bca, studentized_clusters};
 use super::interval::Interval;
+use super::negative_binomial::{Counts, fit};
 use super::paired::Design;
 use super::power::Gate;
 use super::proportion::{Count, clopper_pearson, design_effect, fisher, newcombe, wilson};
@@ -94,6 +95,15 @@ const OF_TWO: &[(&str, Call)] = &[
         let (x, y) = (Sorted::new(x)?, Sorted::new(y)?);
         let test = energy::permutation_test(&[x.clone(), x], &[y.clone(), y], 99, 1).ok()?;
         Some(vec![test.distance, test.p])
+    }),
+    ("negative_binomial", |x, y, c| {
+        let (base, head) = (vec![1.0; x.len()], vec![2.0; y.len()]);
+        let rows = [Counts { base: x, head: y }, Counts { base: x, head: y }];
+        let change = fit(&rows, &base, &head).ok()?[1];
+        let mut found = ends(change.log_ratio.interval(c).ok()?);
+        found.extend(ends(change.difference(c).ok()?));
+        found.extend([change.deviation, change.base.value, change.head.value, change.log_ratio.p_two_sided()]);
+        Some(found)
     }),
     ("bca of two", |x, y, c| {
         Some(ends(bca(&[x, y], |samples| average(&samples[1]) - average(&samples[0]), plan(c)).ok()?))
@@ -207,6 +217,11 @@ fn counts_and_plans_refuse_what_makes_no_sense() {
         assert_eq!(multiple::benjamini_yekutieli(p_values), Err(Refusal::Parameter));
     }
     assert_eq!(multiple::holm(&[]), Ok(vec![]));
+    assert_eq!(multiple::weighted(&[], &[]), Ok(vec![]));
+    assert_eq!(multiple::weighted(&[0.5], &[]), Err(Refusal::Unpaired));
+    assert_eq!(multiple::weighted(&[0.5], &[0.0]), Err(Refusal::Parameter));
+    assert_eq!(multiple::weighted(&[f64::NAN], &[1.0]), Err(Refusal::Parameter));
+    assert_eq!(multiple::weighted(&[0.5], &[f64::NAN]), Err(Refusal::NotFinite));
     assert!(student::Estimate::new(1.0, f64::NAN, 3.0).is_err());
     assert!(student::Estimate::new(1.0, 1.0, 0.0).is_err());
     assert!(interval::standard_deviation(f64::NAN, 3.0, 0.95).is_none());

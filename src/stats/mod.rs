@@ -17,6 +17,7 @@ pub mod harrell_davis;
 pub mod hodges_lehmann;
 pub mod interval;
 pub mod multiple;
+pub mod negative_binomial;
 pub mod paired;
 pub mod power;
 pub mod proportion;
@@ -34,6 +35,8 @@ pub mod welch;
 mod coverage_tests;
 #[cfg(test)]
 mod hostile_tests;
+#[cfg(test)]
+mod negative_binomial_tests;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]
