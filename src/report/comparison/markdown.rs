@@ -118,21 +118,27 @@ fn sides(comparison: &Comparison) -> String {
     text
 }
 
+/// Whether a reader must see it: it decides, and it did not stay as it was.
+fn is_shown(change: &MetricChange) -> bool {
+    change.gated && words::stands_out(change)
+}
+
 /// What a reader must see, the worst first.
 fn changed(comparison: &Comparison) -> Vec<&MetricChange> {
-    let mut changed: Vec<&MetricChange> =
-        comparison.metrics.iter().filter(|change| words::stands_out(change)).collect();
-    changed.sort_by_key(|change| {
-        let rank = match change.verdict {
-            Verdict::Regressed if change.accepted => 3,
-            Verdict::Regressed => 0,
-            Verdict::NotCompared => 1,
-            Verdict::Inconclusive => 2,
-            Verdict::Improved | Verdict::Unchanged => 4,
-        };
-        (!change.gated, rank)
-    });
+    let mut changed: Vec<&MetricChange> = comparison.metrics.iter().filter(|change| is_shown(change)).collect();
+    changed.sort_by_key(|change| rank(change));
     changed
+}
+
+fn rank(change: &MetricChange) -> u8 {
+    match change.verdict {
+        Verdict::Regressed if change.accepted => 3,
+        Verdict::Regressed => 0,
+        Verdict::NotCompared => 1,
+        Verdict::Inconclusive => 2,
+        Verdict::Improved => 4,
+        Verdict::Unchanged => 5,
+    }
 }
 
 fn metrics_head(interval: &str) -> String {
@@ -176,7 +182,8 @@ fn objective_row(objective: &Objective) -> String {
 fn folded(judged: &Judged) -> Vec<Block> {
     let mut blocks = Vec::new();
     if let Some(comparison) = &judged.comparison {
-        let rest: Vec<&MetricChange> = comparison.metrics.iter().filter(|change| !words::stands_out(change)).collect();
+        let mut rest: Vec<&MetricChange> = comparison.metrics.iter().filter(|change| !is_shown(change)).collect();
+        rest.sort_by_key(|change| (!change.gated, rank(change)));
         if !rest.is_empty() {
             let counts = words::counts(rest.iter().map(|change| change.verdict));
             let head = metrics_head(&words::interval_heading(Some(comparison)));
@@ -211,8 +218,7 @@ fn functions(comparison: &Comparison) -> Option<Block> {
     if comparison.functions.is_empty() {
         return None;
     }
-    let counts = words::counts(comparison.functions.iter().map(|function| function.verdict));
-    let summary = format!("Functions by CPU time per operation: {counts}");
+    let summary = format!("CPU time per operation: {}", words::functions(comparison));
     let shown = tables::changed_functions(comparison, Detail::Changed);
     let interval = words::interval_heading(Some(comparison));
     let head = if shown.is_empty() {

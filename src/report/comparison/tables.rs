@@ -110,9 +110,7 @@ pub(super) fn functions(page: &mut Page<'_>, comparison: &Comparison, detail: De
         }
         table.show(page)?;
     }
-    let counts = words::counts(comparison.functions.iter().map(|function| function.verdict));
-    let text = format!("… of {} functions compared: {counts}", comparison.functions.len());
-    page.paragraph(2, Some(Tone::Quiet), &text)
+    page.paragraph(2, Some(Tone::Quiet), &format!("… {}", words::functions(comparison)))
 }
 
 /// The functions that are worth a row.

@@ -63,6 +63,18 @@ pub(super) fn stands_out(change: &MetricChange) -> bool {
     }
 }
 
+/// How many functions were compared, and how they did.
+pub(super) fn functions(comparison: &Comparison) -> String {
+    let compared = || comparison.functions.iter().filter(|function| function.verdict != Verdict::NotCompared);
+    let rest = comparison.functions.len() - compared().count();
+    let counts = counts(compared().map(|function| function.verdict));
+    match (compared().count(), rest) {
+        (0, rest) => format!("none of {rest} functions could be compared"),
+        (count, 0) => format!("{count} functions compared: {counts}"),
+        (count, rest) => format!("{count} functions compared: {counts}; {rest} more spend too little in themselves"),
+    }
+}
+
 /// How many of each verdict there are: `2 regressed, 5 unchanged`.
 pub(super) fn counts(verdicts: impl IntoIterator<Item = Verdict>) -> String {
     let order =
