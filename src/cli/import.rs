@@ -9,7 +9,7 @@ use super::{Exit, Session};
 use crate::error::{Error, Result};
 use crate::import;
 use crate::load::clock;
-use crate::record::run_id;
+use crate::record::{Status, run_id};
 
 /// What `import` takes.
 #[derive(Args, Debug, Clone)]
@@ -42,6 +42,13 @@ pub(super) fn import(session: &Session<'_>, arguments: &ImportArgs) -> Result<Ex
     }
     let draft = session.store().draft(&run.workload, &run.id)?;
     let folder = draft.commit(&run)?;
+    if run.status == Status::Invalid {
+        let reason = run.status_reason.as_deref().unwrap_or("no reason given");
+        session.output.say(&format!("warning: this result is invalid: {reason}"));
+    }
+    for warning in &run.warnings {
+        session.output.say(&format!("warning: {}", warning.message));
+    }
     if session.output.json() {
         let document = serde_json::json!({ "id": run.id, "run": folder.display().to_string() });
         session.output.text(&format!("{document:#}\n"))?;

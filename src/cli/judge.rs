@@ -96,8 +96,8 @@ fn exit(session: &Session<'_>, kind: Kind, judged: &[Judged]) -> Exit {
     let failed = |one: &Judged| {
         one.verdict == Verdict::Regressed || missed(one) || (wanted("functions") && slower_function(one))
     };
-    let head_failed =
-        |one: &Judged| one.comparison.as_ref().is_some_and(|comparison| comparison.head.status == Status::Invalid);
+    let invalid = |one: &Judged| one.comparison.as_ref().is_some_and(|both| both.head.status == Status::Invalid);
+    let head_failed = |one: &Judged| one.error.is_some() || invalid(one);
     let nothing = |one: &Judged| {
         one.verdict == Verdict::NotCompared
             || one.comparison.as_ref().is_some_and(|comparison| comparison.family_size == 0)

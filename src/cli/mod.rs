@@ -111,8 +111,8 @@ enum Verb {
     Import(import::ImportArgs),
     /// Look whether this machine is fit to measure
     Doctor,
-    /// Print the JSON schema of run.json
-    Schema,
+    /// Print the JSON schema of run.json, of a comparison, of a check or of a baseline
+    Schema(schema::SchemaArgs),
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page
@@ -189,7 +189,7 @@ fn dispatch(session: &Session<'_>, verb: Verb) -> Result<Exit> {
         Verb::Baseline(arguments) => baseline::baseline(session, &arguments),
         Verb::Import(arguments) => import::import(session, &arguments),
         Verb::Doctor => doctor::doctor(session),
-        Verb::Schema => schema::schema(session),
+        Verb::Schema(arguments) => schema::schema(session, &arguments),
         Verb::Completions(arguments) => completions::completions(session, &arguments),
         Verb::Man => man::man(session),
     }

@@ -32,6 +32,9 @@ pub struct Judged {
     pub verdict: Verdict,
     /// What led to the verdict, or why there is nothing to compare; empty where the comparison says it.
     pub reason: String,
+    /// Why head could not be measured at all; absent where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// Base and head; `null` where there is no base, or no head.
     pub comparison: Option<Comparison>,
     /// The objectives that head was held to, where the comparison does not hold them.
@@ -82,6 +85,7 @@ impl From<Comparison> for Judged {
             workload: comparison.head.workload.clone(),
             verdict: comparison.verdict,
             reason: String::new(),
+            error: None,
             comparison: Some(comparison),
             objectives: Vec::new(),
             control: None,

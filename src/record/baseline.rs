@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 /// The `schema` of a baseline.
 pub const SCHEMA: &str = "perfkit.baseline/1";
 
+/// A function with less of the CPU time than this, with all that it calls, is never compared.
+const LEAST_SHARE: f64 = 0.001;
+
 /// The folder below the runs.
 const FOLDER: &str = "baselines";
 
@@ -124,10 +127,15 @@ pub fn read(path: &Path) -> Result<Baseline> {
     let hint = "name a baseline that `perfkit baseline save` wrote";
     let text = fs::read_to_string(path).map_err(|error| Error::read(path, error, hint))?;
     let baseline: Baseline = serde_json::from_str(&text).map_err(|error| Error::read(path, error, hint))?;
-    if baseline.schema == SCHEMA {
+    if baseline.schema == SCHEMA && baseline.run.schema == super::schema::VERSION {
         return Ok(baseline);
     }
-    let message = format!("schema {} is not {SCHEMA}", baseline.schema);
+    let message = format!(
+        "its schema is {} with a run of {}, not {SCHEMA} with {}",
+        baseline.schema,
+        baseline.run.schema,
+        super::schema::VERSION
+    );
     Err(Error::read(path, message, "it was written by another version of perfkit: save it anew"))
 }
 
@@ -139,6 +147,11 @@ fn portable(run: &Run) -> Run {
     run.probes = Vec::new();
     run.findings = Vec::new();
     run.sites = Vec::new();
+    let mean = |function: &super::Function| {
+        function.total_ns_per_op.iter().sum::<f64>() / function.total_ns_per_op.len().max(1) as f64
+    };
+    let most = run.functions.iter().map(mean).fold(0.0, f64::max);
+    run.functions.retain(|function| mean(function) >= most * LEAST_SHARE);
     for service in run.services.values_mut() {
         service.address = String::new();
     }

@@ -124,7 +124,15 @@ fn objectives_alone(head: &Run, policy: &Policy) -> Judged {
     let hold = |target| objective::hold(head, target, policy.confidence);
     let objectives: Vec<compare::Objective> = policy.objectives.iter().map(hold).collect();
     let (verdict, reason) = objective::verdict(head, &objectives);
-    Judged { workload: head.workload.clone(), verdict, reason, comparison: None, objectives, control: None }
+    Judged {
+        workload: head.workload.clone(),
+        verdict,
+        reason,
+        error: None,
+        comparison: None,
+        objectives,
+        control: None,
+    }
 }
 
 /// Stores a run with what the analyses find in it.

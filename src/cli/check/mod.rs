@@ -104,7 +104,15 @@ pub(super) fn check(session: &Session<'_>, arguments: &CheckArgs) -> Result<Exit
     let gate = Gate { session, arguments, config, base, budget, interrupt };
     let mut judged = Vec::new();
     for workload in &workloads {
-        judged.push(gate.judge(workload)?);
+        judged.push(match gate.judge(workload) {
+            // A workload that fails costs itself, not the others, and stands in every document.
+            Err(error @ (Error::Workload { .. } | Error::Service { .. })) => {
+                session.output.say(&format!("error: {error}; {}", error.hint()));
+                let failed = error.to_string();
+                Judged { error: Some(failed.clone()), ..not_compared(workload, failed) }
+            }
+            other => other?,
+        });
         if gate.signal() != 0 {
             session.output.say("interrupted; what was measured is kept as partial runs");
             return Ok(Exit::Interrupted(gate.signal() as u8));
@@ -167,6 +175,7 @@ fn not_compared(workload: &str, reason: String) -> Judged {
         workload: workload.to_owned(),
         verdict: Verdict::NotCompared,
         reason,
+        error: None,
         comparison: None,
         objectives: Vec::new(),
         control: None,
