@@ -28,6 +28,7 @@ pub(super) struct DriveArgs {
 
 /// How a workload is driven: what every verb takes that measures.
 #[derive(Args, Debug, Clone, Default)]
+#[command(next_help_heading = "How it is driven")]
 pub(super) struct DriveFlags {
     /// Closed load: so many users, each operation follows the last (variable `PERFKIT_USERS`)
     #[arg(long, value_name = "N", conflicts_with = "rate")]

@@ -13,6 +13,7 @@ use crate::report::comparison::{self, Detail, Judgement, Kind};
 
 /// What every verb takes that shows verdicts.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "How it is shown")]
 pub(super) struct ShowFlags {
     /// Also write the result to a file: markdown=comment.md, junit=perfkit.xml
     #[arg(long, value_name = "FORMAT=FILE", value_parser = target)]

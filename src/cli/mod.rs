@@ -52,6 +52,7 @@ struct Cli {
 
 /// Flags of every verb.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Flags of every verb")]
 struct Global {
     /// How results are printed; `report` knows more formats
     #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]

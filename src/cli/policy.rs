@@ -15,6 +15,7 @@ use crate::unit::Unit;
 
 /// What every verb takes that judges.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "How it is judged")]
 pub(super) struct PolicyFlags {
     /// Compare although the two runs were made under other conditions: processor, load, services, parameters
     #[arg(long)]

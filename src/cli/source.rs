@@ -16,6 +16,7 @@ use crate::unit::{Better, Unit};
 
 /// What a plain CSV does not say of itself.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "What a plain CSV means")]
 pub(super) struct MeaningFlags {
     /// The metric of a plain CSV
     #[arg(long, value_name = "NAME", default_value = "latency")]
@@ -81,7 +82,8 @@ pub(super) fn load(session: &Session<'_>, name: &str, meaning: &Meaning) -> Resu
     if path.is_dir() && !path.join(crate::record::store::RUN_FILE).is_file() {
         return import::read(path, meaning);
     }
-    if !path.exists() || path.is_dir() {
+    let is_run = path.file_name().is_some_and(|name| name == crate::record::store::RUN_FILE);
+    if !path.exists() || path.is_dir() || is_run {
         return session.store().load(name).map(|(run, _)| run);
     }
     match own_schema(path)?.as_deref() {

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test waits in real time for other processes")]
 
 mod allocation;
+mod ci_gate;
 mod cli;
 mod comparison_golden;
 mod compat;

@@ -77,6 +77,7 @@ impl Program {
             ..experiment::environment()
         });
         // The checkout that this process stands in is that of head.
+        environment.command = experiment::environment().command;
         environment.git_sha = git_sha;
         environment.git_dirty = None;
         Ok(Self { path, workloads: listed.workloads.into_iter().map(|named| named.name).collect(), environment })
