@@ -37,8 +37,11 @@ pub(super) fn plan(change: &mut MetricChange, arms: &Arms, made: &Change, margin
     }
 }
 
-/// Whether measuring further would make no verdict clearer: every gated metric is known to half of its margin, or would not be with
-/// `affordable` rounds either, while at least one is.
+/// An interval that is wider than so many margins to each side shows no regression that is not there for all to see.
+const HOPELESS: f64 = 3.0;
+
+/// Whether measuring further would make no verdict clearer: every gated metric is known to half of its margin, or could not even be
+/// known to three margins with `affordable` rounds, while at least one is known.
 ///
 /// It looks at how wide the intervals are, never at where they lie: stopping because something looks decided would raise false
 /// alarms to four times their rate.
@@ -54,7 +57,7 @@ pub fn is_precise(comparison: &Comparison, affordable: u32) -> bool {
         let reachable = half * (rounds / f64::from(affordable).max(rounds)).sqrt();
         if half <= target {
             one_is_known = true;
-        } else if reachable <= target {
+        } else if reachable <= HOPELESS * margin {
             return false;
         }
     }
@@ -70,7 +73,8 @@ pub fn is_blind(comparison: &Comparison) -> bool {
         .filter(|change| change.gated && change.low.is_some() && change.method != Some(Method::Exact))
         .collect();
     let wide = |change: &&MetricChange| {
-        change.verdict == Verdict::Inconclusive && half_width(change).is_some_and(|(half, margin)| half > 3.0 * margin)
+        change.verdict == Verdict::Inconclusive
+            && half_width(change).is_some_and(|(half, margin)| half > HOPELESS * margin)
     };
     !gated.is_empty() && gated.iter().all(wide)
 }
