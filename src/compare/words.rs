@@ -47,19 +47,22 @@ pub(super) fn scale(scale: Scale) -> String {
 
 /// What the standard deviation and the median deviation say together: rare spikes, or a spread of everything.
 pub(super) fn spread(changes: &mut [MetricChange]) {
-    let find = |name: &str| changes.iter().position(|change| change.name.ends_with(name));
-    let (Some(deviation), Some(robust)) = (find(".sd"), find(".mad")) else { return };
-    let up = |change: &MetricChange| {
-        change.verdict == Verdict::Regressed || (change.low.is_some_and(|low| low > 1.0 + change.margin))
+    let is_up = |change: &MetricChange| {
+        change.verdict == Verdict::Regressed || change.low.is_some_and(|low| low > 1.0 + change.margin)
     };
-    if !up(&changes[deviation]) {
-        return;
+    for index in 0..changes.len() {
+        let Some(of) = changes[index].name.strip_suffix("sd").filter(|of| of.ends_with('.')) else { continue };
+        let robust = format!("{of}mad");
+        let Some(robust) = changes.iter().find(|change| change.name == robust) else { continue };
+        if !is_up(&changes[index]) {
+            continue;
+        }
+        let text = if is_up(robust) {
+            "spread of all operations: the median deviation grew too"
+        } else {
+            "rare spikes: the median deviation did not grow with it"
+        };
+        let note = std::mem::take(&mut changes[index].note);
+        changes[index].note = join([note, text.to_owned()]);
     }
-    let text = if up(&changes[robust]) {
-        "spread of all operations: the median deviation grew too"
-    } else {
-        "rare spikes: the median deviation did not grow with it"
-    };
-    let note = std::mem::take(&mut changes[deviation].note);
-    changes[deviation].note = join([note, text.to_owned()]);
 }

@@ -180,6 +180,12 @@ impl Recording {
         Ok(Recorded { run, draft: self.draft })
     }
 
+    /// Whether no round has given a result yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rounds.results.is_empty()
+    }
+
     /// The plan, without passes that would see nothing.
     #[must_use]
     pub fn plan(&self) -> &Plan {

@@ -44,6 +44,9 @@ pub(super) fn alone(gate: &Gate<'_>, plan: &Plan, base: Option<&Run>) -> Result<
     }
     drop(fixture);
     progress.finish();
+    if gate.signal() != 0 {
+        return interrupted(gate, plan, [("head", head)], pace.rounds);
+    }
     let head = keep(gate, "head", head.finish(pace.rounds)?)?;
     let Some(base) = base else {
         return Ok(objectives_alone(&head, &policy));
@@ -71,9 +74,7 @@ pub(super) fn in_turn(gate: &Gate<'_>, plan: &Plan, program: &Program) -> Result
             if step == Step::Next {
                 step = match arms.measure(&mut fixture, arm, pace.rounds + place, pace.turn()) {
                     Ok(step) => step,
-                    Err(Refused::Base(error)) => {
-                        return Ok(not_compared(&plan.workload, format!("base could not be run: {error}")));
-                    }
+                    Err(Refused::Base(error)) => return Ok(base_failed(plan, &error)),
                     Err(Refused::Head(error)) => return Err(error),
                 };
             }
@@ -82,7 +83,11 @@ pub(super) fn in_turn(gate: &Gate<'_>, plan: &Plan, program: &Program) -> Result
         if step == Step::Stop {
             pace.stop();
         } else if pace.may_look() {
-            let (base, head) = (arms.base.so_far(pace.rounds)?, arms.head.so_far(pace.rounds)?);
+            let base = match arms.base.so_far(pace.rounds) {
+                Ok(base) => base,
+                Err(error) => return Ok(base_failed(plan, &error)),
+            };
+            let head = arms.head.so_far(pace.rounds)?;
             if compare::is_precise(&compare::compare(&base, &head, &policy), pace.affordable()) {
                 pace.stop();
             }
@@ -90,9 +95,16 @@ pub(super) fn in_turn(gate: &Gate<'_>, plan: &Plan, program: &Program) -> Result
     }
     drop(fixture);
     progress.finish();
+    if gate.signal() != 0 {
+        return interrupted(gate, plan, [("base", arms.base), ("head", arms.head)], pace.rounds);
+    }
     // The control is judged and not kept: it is base once more.
     let again = arms.control.so_far(pace.rounds / 2);
-    let base = keep(gate, "base", arms.base.finish(pace.rounds)?)?;
+    let base = match arms.base.finish(pace.rounds) {
+        Ok(recorded) => keep(gate, "base", recorded)?,
+        Err(error @ Error::Workload { .. }) => return Ok(base_failed(plan, &error)),
+        Err(error) => return Err(error),
+    };
     let head = keep(gate, "head", arms.head.finish(pace.rounds)?)?;
     let mut judged = judged(compare::compare(&base, &head, &policy));
     if let Ok(again) = again
@@ -106,6 +118,26 @@ pub(super) fn in_turn(gate: &Gate<'_>, plan: &Plan, program: &Program) -> Result
         judged.control = Some(control);
     }
     Ok(judged)
+}
+
+/// Keeps what was measured as partial runs; there is nothing to judge.
+fn interrupted<const N: usize>(
+    gate: &Gate<'_>,
+    plan: &Plan,
+    recordings: [(&str, Recording); N],
+    rounds: u32,
+) -> Result<Judged> {
+    for (label, recording) in recordings {
+        if !recording.is_empty() {
+            keep(gate, label, recording.finish(rounds)?)?;
+        }
+    }
+    Ok(not_compared(&plan.workload, "interrupted".to_owned()))
+}
+
+/// A base that cannot be run is no fault of head, and no pass either.
+fn base_failed(plan: &Plan, error: &Error) -> Judged {
+    not_compared(&plan.workload, format!("base could not be run: {error}"))
 }
 
 /// The verdict of a comparison, and what stands above it.
