@@ -245,6 +245,9 @@ pub fn outside_phases(run: &Run) -> Option<(&str, f64)> {
 #[must_use]
 pub fn outcome(run: &Run) -> String {
     let operations = &run.operations;
+    if run.foreign.is_some() && operations.planned == 0 {
+        return "its operations were not counted".to_owned();
+    }
     let count = |number: u64| Unit::Count.show(number as f64);
     let rate = operations.success_rate().map_or_else(|| "none measured".to_owned(), |rate| Unit::Ratio.show(rate));
     let mut text = format!("{} of {} operations succeeded ({rate})", count(operations.ok), count(operations.planned));

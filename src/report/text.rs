@@ -31,7 +31,13 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write, style: fn(Tone) ->
     if run.status == Status::Invalid {
         failures(&mut page, run)?;
     } else {
-        latencies(&mut page, run)?;
+        if run.foreign.is_some() {
+            // Its metrics have names of their own.
+            let names: Vec<&str> = run.metrics.iter().map(|metric| metric.name.as_str()).collect();
+            figures(&mut page, "Metrics", run, &names)?;
+        } else {
+            latencies(&mut page, run)?;
+        }
         phases(&mut page, run)?;
         functions(&mut page, report)?;
         sites(&mut page, report)?;
@@ -86,6 +92,10 @@ fn head(page: &mut Page<'_>, run: &Run) -> io::Result<()> {
     let reason = run.status_reason.as_ref().map(|reason| format!(": {}", visible(reason))).unwrap_or_default();
     page.line(&format!("{title}  {status}{reason}"))?;
     page.line(&format!("  {}", summary::outcome(run)))?;
+    if let Some(foreign) = &run.foreign {
+        let rounds = if run.load.rounds == 1 { "one round".to_owned() } else { format!("{} rounds", run.load.rounds) };
+        return page.safe(&format!("  measured by another program ({foreign}), {rounds}, run {}", run.id));
+    }
     page.safe(&format!("  {}", load_line(run)))?;
     let environment = &run.environment;
     let commit = environment.git_sha.as_ref().map(|sha| {
