@@ -103,6 +103,7 @@ pub struct Side {
 }
 
 /// The change of one metric.
+#[expect(clippy::struct_excessive_bools, reason = "the flags of a document, each with a name")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MetricChange {
     /// The metric.
@@ -151,6 +152,9 @@ pub struct MetricChange {
     /// Whether the two methods disagree on the verdict.
     #[serde(default)]
     pub sensitive: bool,
+    /// Whether it is shown to be worse by more than the margin that warns; it passes nevertheless.
+    #[serde(default)]
+    pub warned: bool,
     /// Whether the policy accepts this regression.
     #[serde(default)]
     pub accepted: bool,

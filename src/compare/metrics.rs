@@ -140,6 +140,7 @@ fn blank(metric: &Metric, rules: &Rules) -> MetricChange {
         p_regressed: None,
         alternative: None,
         sensitive: false,
+        warned: false,
         accepted: false,
         minimum_detectable: None,
         more_rounds: None,
@@ -245,7 +246,8 @@ fn judge_arms(change: &mut MetricChange, arms: &Arms, rules: &Rules, policy: &Po
         && change.verdict != Verdict::Regressed
         && made.interval.low > threshold(change, arms, warn, 0.0)
     {
-        add_note(change, format!("warning: beyond the margin of {:.0} % that warns", warn * 100.0));
+        change.warned = true;
+        add_note(change, format!("beyond the margin of {:.0} % that warns", warn * 100.0));
     }
     let accepted = policy.accepted.iter().find(|accepted| accepted.metric == change.name);
     let within =

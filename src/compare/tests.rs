@@ -247,3 +247,13 @@ fn nothing_at_all_is_no_pass() {
     let nothing = run_of("a", &[f64::NAN, f64::NAN]);
     assert_eq!(compare(&nothing, &nothing, &Policy::default()).verdict, Verdict::NotCompared);
 }
+
+#[test]
+fn a_change_beyond_the_margin_that_warns_is_told_and_passes() {
+    let limit = Limit { fail: Some(0.5), warn: Some(0.1), ..Limit::default() };
+    let policy = Policy { limits: vec![("build".into(), limit)], ..Policy::default() };
+    let comparison = compare(&run_of("a", &BASE), &run_of("b", &WORSE), &policy);
+    let change = &comparison.metrics[0];
+    assert_eq!((comparison.verdict, change.warned), (Verdict::Unchanged, true));
+    assert!(change.note.contains("beyond the margin of 10 % that warns"), "{}", change.note);
+}

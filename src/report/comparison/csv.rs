@@ -30,6 +30,7 @@ const FIELDS: &[&str] = &[
     "note",
     "p_regressed",
     "sensitive",
+    "warned",
     "accepted",
     "minimum_detectable",
     "more_rounds",

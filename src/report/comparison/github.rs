@@ -68,6 +68,7 @@ fn annotations(judged: &Judged) -> Vec<Annotation> {
             Verdict::Regressed if change.accepted => Level::Notice,
             Verdict::Regressed => Level::Error,
             Verdict::Inconclusive if change.is_likely() => Level::Warning,
+            _ if change.warned => Level::Warning,
             // Where nothing was compared, one annotation says so.
             Verdict::NotCompared if !whole => Level::Warning,
             _ => continue,

@@ -56,6 +56,7 @@ pub(super) fn outcome_tone(change: &MetricChange) -> Tone {
 /// Whether a metric is one of those that a reader must see: it changed, or probably did, or should decide and could not.
 pub(super) fn stands_out(change: &MetricChange) -> bool {
     match change.verdict {
+        _ if change.warned => true,
         Verdict::Regressed | Verdict::Improved => true,
         Verdict::NotCompared => change.gated,
         Verdict::Inconclusive => change.is_likely(),
