@@ -141,13 +141,17 @@ fn no_failures(head: Count, confidence: f64) -> String {
     let trials = head.trials();
     match proportion::clopper_pearson(head, confidence) {
         Ok(interval) => format!(
-            "no failure in {} operations of head: at most {} fail ({:.0} % confidence)",
+            "no failure in {} operations of head: {} fail ({:.0} % confidence)",
             Unit::Count.show(trials as f64),
-            Unit::Ratio.show(1.0 - interval.low),
+            at_most(1.0 - interval.low),
             confidence * 100.0
         ),
         Err(_) => format!("no failure in {} operations of head", Unit::Count.show(trials as f64)),
     }
+}
+
+fn at_most(share: f64) -> String {
+    if share < 1e-5 { "less than 0.001 %".to_owned() } else { format!("at most {}", Unit::Ratio.show(share)) }
 }
 
 fn failures(base: Count, head: Count) -> String {
