@@ -16,8 +16,10 @@ use crate::unit::Better;
 const MANY_ROUNDS: usize = 8;
 /// Rounds in each arm from which the rank method can reach 95 %.
 const FEW_ROUNDS: usize = 4;
-/// A round further from the median than so many deviations (MAD · 1.4826) is outlying.
+/// A round further from the median than so many deviations is outlying.
 const OUTLYING: f64 = 3.5;
+/// The standard deviation of normal values by their median absolute deviation.
+const OF_NORMAL: f64 = 1.4826;
 
 /// The scale that two arms are compared on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +197,8 @@ fn has_outlying_round(values: &[f64]) -> bool {
     else {
         return false;
     };
-    values.iter().any(|value| (value - center).abs() > OUTLYING * deviation.max(f64::MIN_POSITIVE))
+    let far = OUTLYING * OF_NORMAL * deviation.max(f64::MIN_POSITIVE);
+    values.iter().any(|value| (value - center).abs() > far)
 }
 
 impl Change {
@@ -265,6 +268,13 @@ mod tests {
         let head = [120.0, 118.0, 925.0, 121.0, 119.0];
         let method = |family| arms(&head, Better::Lower).changes(0.95, family).unwrap().0.method;
         assert_eq!((method(1), method(6), method(7)), (Method::HodgesLehmann, Method::HodgesLehmann, Method::WelchT));
+    }
+
+    #[test]
+    fn a_round_is_outlying_by_standard_deviations_and_not_by_bare_median_deviations() {
+        // Median 0, MAD 1: 5 is 3.4 standard deviations away, 5.5 is 3.7.
+        assert!(!has_outlying_round(&[-1.0, -0.5, 0.0, 1.0, 5.0]));
+        assert!(has_outlying_round(&[-1.0, -0.5, 0.0, 1.0, 5.5]));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Is it worse? Two [`Run`]s and a [`Policy`] in, a [`Comparison`] out. Pure: no clock, no file, no thread; it cannot fail. What
 //! cannot be compared is `not_compared` with the reason, never a pass.
 
+#[cfg(test)]
+mod calibration_tests;
 mod change;
 mod comparable;
 mod comparison;

@@ -10,7 +10,7 @@ use crate::stats::{describe, quantile};
 use crate::unit::{Better, Unit};
 
 /// A run of which the values of one metric are known.
-fn run_of(id: &str, values: &[f64]) -> Run {
+pub(super) fn run_of(id: &str, values: &[f64]) -> Run {
     let mut run = Run::foreign("csv", id, "build");
     run.metrics.push(Metric { values: values.to_vec(), ..Metric::new("build", Unit::Ns, Better::Lower) });
     run
@@ -28,7 +28,7 @@ fn operations(seed: u64, rounds: usize, median: f64) -> Vec<Vec<f64>> {
 }
 
 /// A run of perfkit's own with the metrics of these operations.
-fn measured(id: &str, operations: &[Vec<f64>]) -> Run {
+pub(super) fn measured(id: &str, operations: &[Vec<f64>]) -> Run {
     let mut run = Run::foreign("csv", id, "chat");
     run.foreign = None;
     let mut add = |name: &str, of: &dyn Fn(&[f64]) -> f64| {
@@ -173,7 +173,8 @@ fn a_metric_of_one_run_alone_is_no_pass() {
 
 #[test]
 fn rare_spikes_regress_although_the_mean_falls() {
-    let mut random = Random::new(5);
+    // A draw in which the mean is even shown to improve.
+    let mut random = Random::new(6);
     let base: Vec<Vec<f64>> = (0..5).map(|_| (0..300).map(|_| 505.0 + 3.9 * random.normal()).collect()).collect();
     let spiky = |random: &mut Random| {
         let (center, spread) = if random.uniform() < 0.72 { (120.0, 5.0) } else { (1150.0, 120.0) };
