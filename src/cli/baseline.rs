@@ -154,6 +154,12 @@ fn list(session: &Session<'_>, baselines: &Baselines) -> Result<Exit> {
 
 fn accept(session: &Session<'_>, arguments: &AcceptArgs) -> Result<Exit> {
     let (metric, workload) = (&arguments.metric, &arguments.workload);
+    for (what, text) in [("workload", workload), ("metric", metric), ("reason", &arguments.reason)] {
+        if text.trim().is_empty() {
+            let hint = "name the workload, its metric, and why its regression is accepted: others will read it";
+            return Err(Error::usage(format!("the {what} is empty"), hint));
+        }
+    }
     let change = match &arguments.change {
         Some(change) => change.clone(),
         None => seen(session, arguments)?,

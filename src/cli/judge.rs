@@ -53,7 +53,8 @@ pub(super) fn show(session: &Session<'_>, flags: &ShowFlags, kind: Kind, judged:
         let format = find(format)?;
         let mut content = Vec::new();
         (format.render)(&judgement, &mut content).map_err(Error::internal)?;
-        store::write_atomically(path, &content)?;
+        // Colours are for terminals.
+        store::write_atomically(path, &anstream::adapter::strip_bytes(&content).into_vec())?;
     }
     let format = find(session.output.format())?;
     session.output.result(|out| (format.render)(&judgement, out))?;
@@ -99,8 +100,13 @@ fn exit(session: &Session<'_>, kind: Kind, judged: &[Judged]) -> Exit {
     };
     let invalid = |one: &Judged| one.comparison.as_ref().is_some_and(|both| both.head.status == Status::Invalid);
     let head_failed = |one: &Judged| one.error.is_some() || invalid(one);
+    // An objective of a metric that nobody measured would be met for ever.
+    let unmeasured = |one: &Judged| {
+        kind == Kind::Check && one.held_to().iter().any(|held| held.kept == Kept::NotShown && held.value.is_none())
+    };
     let nothing = |one: &Judged| {
         one.verdict == Verdict::NotCompared
+            || unmeasured(one)
             || one.comparison.as_ref().is_some_and(|comparison| comparison.family_size == 0)
     };
     if judged.iter().any(failed) {

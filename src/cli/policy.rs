@@ -55,14 +55,18 @@ pub(super) fn policy(
     let mut objectives = Vec::new();
     for section in [EVERY, workload] {
         for text in config.slo.get(section).into_iter().flatten() {
-            let target: Target =
-                text.parse().map_err(|error: objective::NoObjective| wrong(path, "[slo]", &error.to_string()))?;
+            let target: Target = text.parse().map_err(|error: objective::NoObjective| {
+                let hint = "an objective is a metric, a comparison and a value: \"latency.p95 < 2s\"";
+                Error::read(path, format!("[slo] {section:?}: {error}"), hint)
+            })?;
             objectives.push(target);
         }
     }
     let mut accepted = Vec::new();
     for accept in config.accept.iter().filter(|accept| accept.workload == workload) {
         let key = format!("[[accept]] {}", accept.metric);
+        // Whoever accepts a metric again means the last word: entries are added at the end.
+        accepted.retain(|earlier: &Accepted| earlier.metric != accept.metric);
         accepted.push(Accepted {
             metric: accept.metric.clone(),
             change: share(&accept.change).map_err(|message| wrong(path, &key, &message))?,

@@ -97,7 +97,7 @@ pub(super) fn load(session: &Session<'_>, name: &str, meaning: &Meaning) -> Resu
     }
 }
 
-/// The `schema` of a file of perfkit's own: it stands at the beginning.
+/// The `schema` of a file of perfkit's own: it stands at the beginning, unless another program wrote it anew.
 fn own_schema(path: &Path) -> Result<Option<String>> {
     #[derive(Deserialize)]
     struct Schema {
@@ -112,8 +112,15 @@ fn own_schema(path: &Path) -> Result<Option<String>> {
     File::open(path).map_err(wrap)?.take(HEAD).read_to_end(&mut head).map_err(wrap)?;
     let text = String::from_utf8_lossy(&head);
     let Some(start) = text.trim_start().strip_prefix('{') else { return Ok(None) };
-    let Some(at) = start.find("\"schema\"") else { return Ok(None) };
-    let rest = format!("{{{}", &start[at..]);
-    let end = rest.find(',').map_or(rest.clone(), |end| format!("{}}}", &rest[..end]));
-    Ok(serde_json::from_str::<Schema>(&end).ok().map(|found| found.schema))
+    let at_the_beginning = start.find("\"schema\"").and_then(|at| {
+        let rest = format!("{{{}", &start[at..]);
+        let end = rest.find(',').map_or(rest.clone(), |end| format!("{}}}", &rest[..end]));
+        serde_json::from_str::<Schema>(&end).ok()
+    });
+    // What sorts the keys of a document moves it behind the rest; and a document has no order.
+    let found = match at_the_beginning {
+        Some(found) => Some(found),
+        None => serde_json::from_slice(&std::fs::read(path).map_err(wrap)?).ok(),
+    };
+    Ok(found.map(|found| found.schema))
 }

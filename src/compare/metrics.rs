@@ -16,6 +16,8 @@ pub(super) struct Metrics {
     pub(super) family: usize,
     /// Gated metrics that one run alone has measured, with the run that has.
     pub(super) alone: Vec<(String, &'static str)>,
+    /// The first gated metric that both have measured, in units that do not fit, with what does not.
+    pub(super) misfit: Option<(String, String)>,
 }
 
 /// A metric, before the size of the family is known.
@@ -28,6 +30,8 @@ struct Prepared {
 enum Values {
     /// Cannot be compared; the note of the change says why.
     Refused,
+    /// The same, because units do not fit: that is no state of a run but a mistake of whoever set it up.
+    Misfit,
     /// One round in an arm: a point, no interval.
     Point(Arms),
     Success(Success),
@@ -53,10 +57,12 @@ pub(super) fn compare(base: &Run, head: &Run, policy: &Policy, refused: Option<&
             }
         })
         .collect();
+    let misfit = prepared.iter().find(|one| one.rules.gated && matches!(one.values, Values::Misfit));
+    let misfit = misfit.map(|one| (one.change.name.clone(), one.change.note.clone()));
     let mut changes: Vec<MetricChange> = prepared.into_iter().map(|prepared| judge(prepared, policy, family)).collect();
     hold_to_family(&mut changes, policy.confidence);
     words::spread(&mut changes);
-    Metrics { changes, family, alone }
+    Metrics { changes, family, alone, misfit }
 }
 
 fn prepare(metric: &Metric, base: &Run, head: &Run, policy: &Policy, refused: Option<&str>) -> Prepared {
@@ -68,6 +74,7 @@ fn prepare(metric: &Metric, base: &Run, head: &Run, policy: &Policy, refused: Op
         note.clone_into(&mut change.note);
         Prepared { change, rules, values: Values::Refused }
     };
+    let misfit = |change, note| Prepared { change: MetricChange { note, ..change }, rules, values: Values::Misfit };
     change.base = of_base.filter(|_| base.status != Status::Invalid).and_then(mean);
     change.head = of_head.filter(|_| head.status != Status::Invalid).and_then(mean);
     if let Some(reason) = refused {
@@ -80,12 +87,12 @@ fn prepare(metric: &Metric, base: &Run, head: &Run, policy: &Policy, refused: Op
     };
     if of_base.unit != of_head.unit || of_base.better != of_head.better {
         let unit = |metric: &Metric| format!("{} ({} is better)", metric.unit.name(), metric.better.name());
-        return refuse(change, &format!("base is in {}, head in {}", unit(of_base), unit(of_head)));
+        return misfit(change, format!("base is in {}, head in {}", unit(of_base), unit(of_head)));
     }
     if let (_, Some(unit)) = rules.min_effect
         && unit != metric.unit
     {
-        return refuse(change, &format!("its min_effect is in {}, the metric in {}", unit.name(), metric.unit.name()));
+        return misfit(change, format!("its min_effect is in {}, the metric in {}", unit.name(), metric.unit.name()));
     }
     if metric.name == success::METRIC
         && let Some(success) = Success::of(base, head)
@@ -167,7 +174,7 @@ fn too_few_operations(metric: &str, base: &Run, head: &Run) -> Option<String> {
 fn judge(prepared: Prepared, policy: &Policy, family: usize) -> MetricChange {
     let Prepared { mut change, rules, values } = prepared;
     match values {
-        Values::Refused => {}
+        Values::Refused | Values::Misfit => {}
         Values::Success(success) => judge_success(&mut change, &success, &rules, policy),
         Values::Point(arms) => {
             fill(&mut change, &arms, None);

@@ -57,13 +57,14 @@ pub use policy::Policy;
 pub fn compare(base: &Run, head: &Run, policy: &Policy) -> Comparison {
     let conditions = comparable::conditions(base, head, policy.mismatch);
     let refused = (!conditions.refusals.is_empty()).then(|| conditions.refusals.join("; "));
-    let metrics::Metrics { changes, family, alone } = metrics::compare(base, head, policy, refused.as_deref());
+    let compared = metrics::compare(base, head, policy, refused.as_deref());
     let shape = if refused.is_none() { shape::compare(base, head, policy) } else { None };
     let functions = if refused.is_none() { functions::compare(base, head, policy.confidence) } else { Vec::new() };
     let (verdict, reason) = match refused {
         Some(reason) => (Verdict::NotCompared, reason),
-        None => overall::verdict(&changes, family, &alone, policy.mismatch),
+        None => overall::verdict(&compared, policy.mismatch),
     };
+    let metrics::Metrics { changes, family, .. } = compared;
     let mut warnings = conditions.warnings;
     warnings.extend(overall::unused_acceptances(&changes, policy));
     Comparison {

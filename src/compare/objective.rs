@@ -173,10 +173,14 @@ pub fn verdict(run: &Run, objectives: &[Objective]) -> (Verdict, String) {
         let reason = run.status_reason.as_deref().unwrap_or("no reason given");
         return (Verdict::NotCompared, format!("head is invalid: {reason}"));
     }
+    if let Some(unmeasured) = of(Kept::NotShown).find(|objective| objective.value.is_none()) {
+        return (Verdict::NotCompared, format!("{}: {}", unmeasured.objective, unmeasured.note));
+    }
     if of(Kept::NotShown).next().is_some() {
         return (Verdict::Inconclusive, format!("not shown: {}", names(Kept::NotShown)));
     }
-    (Verdict::Unchanged, format!("{} objectives met", objectives.len()))
+    let s = if objectives.len() == 1 { "" } else { "s" };
+    (Verdict::Unchanged, format!("{} objective{s} met", objectives.len()))
 }
 
 /// The mean of the rounds with its interval, and how many rounds it comes from.

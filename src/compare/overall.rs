@@ -1,16 +1,14 @@
 //! The verdict of a whole comparison: the worst of its gated metrics. Never a pass where nothing was compared.
 
+use super::metrics::Metrics;
 use super::policy::{Mismatch, Policy};
 use super::{MetricChange, Verdict};
 use crate::warning::{Caution, Warning};
 
 /// The verdict, and what led to it in one line.
-pub(super) fn verdict(
-    changes: &[MetricChange],
-    family: usize,
-    alone: &[(String, &'static str)],
-    mismatch: Mismatch,
-) -> (Verdict, String) {
+pub(super) fn verdict(metrics: &Metrics, mismatch: Mismatch) -> (Verdict, String) {
+    let Metrics { changes, family, alone, misfit } = metrics;
+    let family = *family;
     let gated = || changes.iter().filter(|change| change.gated);
     let of = |verdict: Verdict| gated().filter(move |change| change.verdict == verdict && !change.accepted);
     let regressed: Vec<&MetricChange> = of(Verdict::Regressed).collect();
@@ -21,6 +19,9 @@ pub(super) fn verdict(
     if let (Some((_, which)), Mismatch::Refuse) = (alone.first(), mismatch) {
         let names = alone.iter().filter(|(_, of)| of == which).map(|(name, _)| name.as_str());
         return (Verdict::NotCompared, format!("{} measured in {which} only", names_of(names)));
+    }
+    if let Some((name, note)) = misfit {
+        return (Verdict::NotCompared, format!("{name}: {note}"));
     }
     let inconclusive: Vec<&MetricChange> = of(Verdict::Inconclusive).collect();
     if family == 0 {
@@ -60,8 +61,9 @@ fn names_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 /// Accepted regressions that there is nothing to accept for: they would hide the next one.
 pub(super) fn unused_acceptances(changes: &[MetricChange], policy: &Policy) -> Vec<Warning> {
-    let is_used = |metric: &str| changes.iter().any(|change| change.name == metric && change.accepted);
-    let unused = policy.accepted.iter().filter(|accepted| !is_used(&accepted.metric));
+    let is_regressed =
+        |metric: &str| changes.iter().any(|change| change.name == metric && change.verdict == Verdict::Regressed);
+    let unused = policy.accepted.iter().filter(|accepted| !is_regressed(&accepted.metric));
     let warn = |accepted: &super::policy::Accepted| {
         let message = format!("{} is not regressed: its accepted change is not needed any more", accepted.metric);
         Caution::Compared { code: "accept-unused", message }.into()

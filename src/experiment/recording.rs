@@ -2,6 +2,7 @@
 //! rounds of two programs can be run in turn against the same services.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::order::{Order, RoundResult};
 use super::services::{self, Services};
@@ -22,6 +23,8 @@ pub struct Fixture<'a> {
     services: Services,
     interrupt: &'a Interrupt,
     tell: &'a mut dyn FnMut(Event),
+    /// When the last recording began.
+    last: Duration,
 }
 
 /// A run that is being measured.
@@ -64,7 +67,7 @@ impl<'a> Fixture<'a> {
     pub fn start(suite: &Suite, plan: &Plan, interrupt: &'a Interrupt, tell: &'a mut dyn FnMut(Event)) -> Result<Self> {
         let entry = suite.find(&plan.workload).ok_or_else(|| plan::unknown_workload(suite, &plan.workload))?;
         let services = services::start(&entry.describe(), plan, tell)?;
-        Ok(Self { services, interrupt, tell })
+        Ok(Self { services, interrupt, tell, last: Duration::ZERO })
     }
 
     /// Begins a run in the store. `environment` is that of the program that runs its rounds.
@@ -85,7 +88,9 @@ impl<'a> Fixture<'a> {
         }
         let mut rounds = Rounds::default();
         let plan = without_idle_passes(plan, &mut rounds, self.tell)?;
-        let started = clock::since_epoch();
+        // Ids sort by time to the millisecond: two recordings must not begin in the same one.
+        let started = clock::since_epoch().max(self.last + Duration::from_millis(1));
+        self.last = started;
         let id = run_id::make(
             i64::try_from(started.as_millis()).unwrap_or(i64::MAX),
             environment.git_sha.as_deref(),

@@ -142,6 +142,12 @@ pub fn read(path: &Path) -> Result<Baseline> {
 /// The run without paths, arguments and variables of the machine it was made on, and without what comparing never reads.
 fn portable(run: &Run) -> Run {
     let mut run = run.clone();
+    // The id of a foreign file is its path.
+    if run.foreign.is_some()
+        && let Some(name) = Path::new(&run.id).file_name()
+    {
+        run.id = name.to_string_lossy().into_owned();
+    }
     run.environment.command = Vec::new();
     run.environment.variables.clear();
     run.probes = Vec::new();

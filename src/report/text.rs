@@ -41,6 +41,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write, style: fn(Tone) ->
         phases(&mut page, run)?;
         functions(&mut page, report)?;
         sites(&mut page, report)?;
+        foreign(&mut page, run)?;
         figures(&mut page, "Tasks and runtime", run, TASKS)?;
         figures(&mut page, "Resources", run, RESOURCES)?;
         failures(&mut page, run)?;
@@ -144,7 +145,8 @@ fn latencies(page: &mut Page<'_>, run: &Run) -> io::Result<()> {
         return Ok(());
     }
     let from = if run.load.model == "open" { "from due to end" } else { "from start to end, closed load" };
-    page.heading("Latency", &format!("{from}; {}", over(figures[0].rounds)))?;
+    let from = if run.foreign.is_some() { String::new() } else { format!("{from}; ") };
+    page.heading("Latency", &format!("{from}{}", over(figures[0].rounds)))?;
     let mut table = figure_table();
     for figure in &figures {
         table.row(figure_row(figure, "latency."));
@@ -155,6 +157,16 @@ fn latencies(page: &mut Page<'_>, run: &Run) -> io::Result<()> {
         }
     }
     table.write(page.out)
+}
+
+/// What another program measured, under the names that it has there.
+fn foreign(page: &mut Page<'_>, run: &Run) -> io::Result<()> {
+    let is_latency = |name: &str| name.starts_with("latency.") && name.matches('.').count() == 1;
+    let has_latencies = run.metrics.iter().any(|metric| is_latency(&metric.name));
+    let shown = |name: &str| is_latency(name) || has_latencies && ["throughput", "success_rate"].contains(&name);
+    let names = run.metrics.iter().map(|metric| metric.name.as_str()).filter(|name| !shown(name));
+    let names: Vec<&str> = names.filter(|_| run.foreign.is_some()).collect();
+    figures(page, "Figures", run, &names)
 }
 
 /// What the figures are means of.

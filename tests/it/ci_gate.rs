@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::place::{Ended, PERFKIT, Place, tool};
 
 /// A checkout with two commits, in which the base is built by copying the program.
-fn checkout() -> Place {
+pub(crate) fn checkout() -> Place {
     let place = Place::new();
     let config = format!("[check]\nworkloads = [\"noop\"]\nbuild = \"cp {PERFKIT} built\"\nprogram = \"built\"\n");
     fs::write(place.path().join("perfkit.toml"), config).unwrap();
@@ -22,7 +22,7 @@ fn checkout() -> Place {
     place
 }
 
-fn git(place: &Place, arguments: &[&str]) {
+pub(crate) fn git(place: &Place, arguments: &[&str]) {
     let status = Command::new(tool("git")).args(arguments).current_dir(place.path()).status().unwrap();
     assert!(status.success(), "git {arguments:?}");
 }

@@ -4,18 +4,26 @@
 #![allow(clippy::disallowed_methods, reason = "a test waits in real time for other processes")]
 
 mod allocation;
+mod baselines;
+mod check_base;
+mod checked;
 mod ci_gate;
 mod cli;
+mod compare;
+mod compare_refused;
+mod compare_shown;
 mod comparison_golden;
 mod compat;
 mod ending;
 mod failing;
 mod hostile;
+mod imported;
 mod own_suite;
 mod place;
 mod profile_files;
 mod readme;
 mod refused;
+mod rows;
 mod secrets;
 mod services;
 mod stable;

@@ -62,10 +62,11 @@ pub(super) fn in_turn(gate: &Gate<'_>, plan: &Plan, program: &Program) -> Result
     let mut fixture = Fixture::start(gate.session.suite, plan, &gate.interrupt, &mut tell)?;
     let store = gate.session.store();
     let base_plan = Plan { executable: Some(program.path.clone()), ..plan.clone() };
+    // Head is begun last: the latest run is that of the program that was asked.
     let mut arms = Arms {
-        head: fixture.record(plan, &store, experiment::environment(), "head")?,
         base: fixture.record(&base_plan, &store, program.environment.clone(), "base")?,
         control: fixture.record(&base_plan, &store, program.environment.clone(), "control")?,
+        head: fixture.record(plan, &store, experiment::environment(), "head")?,
     };
     let mut pace = Pace::new(gate, plan);
     while pace.goes_on() {
@@ -129,7 +130,13 @@ fn interrupted<const N: usize>(
 ) -> Result<Judged> {
     for (label, recording) in recordings {
         if !recording.is_empty() {
-            keep(gate, label, recording.finish(rounds)?)?;
+            let mut recorded = recording.finish(rounds)?;
+            // Only the one whose round was running knows of the signal.
+            if recorded.run.status == Status::Complete {
+                recorded.run.status = Status::Partial;
+                recorded.run.status_reason = Some("interrupted between its rounds".to_owned());
+            }
+            keep(gate, label, recorded)?;
         }
     }
     Ok(not_compared(&plan.workload, "interrupted".to_owned()))
@@ -156,15 +163,9 @@ fn objectives_alone(head: &Run, policy: &Policy) -> Judged {
     let hold = |target| objective::hold(head, target, policy.confidence);
     let objectives: Vec<compare::Objective> = policy.objectives.iter().map(hold).collect();
     let (verdict, reason) = objective::verdict(head, &objectives);
-    Judged {
-        workload: head.workload.clone(),
-        verdict,
-        reason,
-        error: None,
-        comparison: None,
-        objectives,
-        control: None,
-    }
+    // Without a comparison nothing else says that head failed.
+    let error = (head.status == Status::Invalid).then(|| head.status_reason.clone().unwrap_or_default());
+    Judged { workload: head.workload.clone(), verdict, reason, error, comparison: None, objectives, control: None }
 }
 
 /// Stores a run with what the analyses find in it.

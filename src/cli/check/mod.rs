@@ -84,7 +84,8 @@ pub(super) fn check(session: &Session<'_>, arguments: &CheckArgs) -> Result<Exit
     let workloads = workloads(session, arguments, &config.0)?;
     let budget = match (arguments.budget, &config.0.check.budget) {
         (Some(budget), _) => budget,
-        (None, Some(text)) => parse::duration(text)?,
+        (None, Some(text)) => parse::duration(text)
+            .map_err(|error| Error::read(&config.1, format!("[check] budget: {error}"), error.hint()))?,
         (None, None) => BUDGET,
     };
     // Settings that cannot be meant are refused before anything is built or measured.

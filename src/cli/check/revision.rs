@@ -133,9 +133,9 @@ impl Recipe {
     fn key(&self) -> String {
         match &self.how {
             How::Cargo { profile, .. } => profile.clone(),
-            How::Shell { command, .. } => {
+            How::Shell { command, program } => {
                 let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-                for byte in command.bytes() {
+                for byte in command.bytes().chain([0]).chain(program.as_os_str().as_encoded_bytes().iter().copied()) {
                     hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
                 }
                 format!("{hash:016x}")
