@@ -8,8 +8,10 @@ use perfkit::record::{Function, Round, Run};
 use perfkit::stats::random::Random;
 use serde_json::json;
 
+use super::row::{Bound, Row};
+
 /// Pairs of runs in each scenario.
-const PAIRS: usize = 1_000;
+const PAIRS: u32 = 1_000;
 const FUNCTIONS: usize = 200;
 /// The function that changes: the fifth, 3.6 % of the CPU time.
 const TARGET: usize = 4;
@@ -19,30 +21,6 @@ const OPERATIONS: u64 = 1_000;
 const FALSE_ALARMS: f64 = 0.06;
 /// CPU time of an operation, in nanoseconds.
 const COST: f64 = 1e6;
-
-/// One line of the table.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// The scenario and what was measured of it.
-    pub name: String,
-    /// The share of pairs.
-    pub measured: f64,
-    /// What it must be.
-    pub bound: Bound,
-    /// Whether it is.
-    pub holds: bool,
-}
-
-/// What a share must be.
-#[derive(Clone, Copy, Debug)]
-pub enum Bound {
-    /// No more than this.
-    AtMost(f64),
-    /// No less than this.
-    AtLeast(f64),
-    /// Shown, not judged.
-    Any,
-}
 
 /// How the rates of functions differ from round to round.
 #[derive(Clone, Copy)]
@@ -67,7 +45,7 @@ struct Scenario {
 }
 
 const fn scenario(name: &'static str, rounds: usize, stacks: usize, between: Between) -> Scenario {
-    Scenario { name, rounds, stacks, between, power: Bound::Any }
+    Scenario { name, rounds, stacks, between, power: Bound::Told }
 }
 
 fn scenarios() -> Vec<Scenario> {
@@ -93,43 +71,36 @@ pub fn run() -> Vec<Row> {
     scenarios().iter().flat_map(simulate).collect()
 }
 
-fn row(scenario: &Scenario, what: &str, measured: f64, bound: Bound) -> Row {
-    let holds = match bound {
-        Bound::AtMost(most) => measured <= most,
-        Bound::AtLeast(least) => measured >= least,
-        Bound::Any => true,
-    };
-    Row { name: format!("functions: {}: {what}", scenario.name), measured, bound, holds }
-}
-
 fn simulate(scenario: &Scenario) -> Vec<Row> {
     let mut random = Random::new(20_261);
-    let (mut alarms, mut regressed, mut found, mut called, mut held) = (0, 0, 0, 0, 0);
-    let (mut intervals, mut covering) = (0, 0);
+    let (mut alarms, mut regressed, mut found, mut called, mut held) = (0_u32, 0_u32, 0_u32, 0_u32, 0_u32);
+    let (mut intervals, mut covering) = (0_u32, 0_u32);
     let target = name(TARGET);
     for _ in 0..PAIRS {
         let deviations: Vec<f64> = (0..FUNCTIONS).map(|_| deviation(scenario.between, &mut random)).collect();
         let mut arm = |factor: f64| measured(scenario, &deviations, factor, &mut random);
         let (base, same, grown) = (arm(1.0), arm(1.0), arm(FACTOR));
         let without = compare(&base, &same, 0.95);
-        alarms += usize::from(without.iter().any(|change| change.q <= 0.05));
-        regressed += usize::from(without.iter().any(|change| change.verdict == Verdict::Regressed));
-        intervals += without.iter().filter(|change| change.low.is_some()).count();
-        covering += without.iter().filter(|change| contains(change, 1.0)).count();
+        alarms += u32::from(without.iter().any(|change| change.q <= 0.05));
+        regressed += u32::from(without.iter().any(|change| change.verdict == Verdict::Regressed));
+        intervals += without.iter().filter(|change| change.low.is_some()).count() as u32;
+        covering += without.iter().filter(|change| contains(change, 1.0)).count() as u32;
         let with = compare(&base, &grown, 0.95);
         let Some(change) = with.iter().find(|change| change.name == target) else { continue };
-        found += usize::from(change.q <= 0.05);
-        called += usize::from(change.verdict == Verdict::Regressed);
-        held += usize::from(contains(change, FACTOR));
+        found += u32::from(change.q <= 0.05);
+        called += u32::from(change.verdict == Verdict::Regressed);
+        held += u32::from(contains(change, FACTOR));
     }
-    let share = |count: usize, of: usize| count as f64 / of.max(1) as f64;
+    let row = |what: &str, count: u32, of: u32, bound: Bound| {
+        Row::rate(format!("{}: {what}", scenario.name), count, of.max(1), bound)
+    };
     vec![
-        row(scenario, "no change: any with q <= 0.05", share(alarms, PAIRS), Bound::AtMost(FALSE_ALARMS)),
-        row(scenario, "no change: any `regressed`", share(regressed, PAIRS), Bound::AtMost(FALSE_ALARMS / 2.0)),
-        row(scenario, "no change: intervals that hold 1", share(covering, intervals), Bound::AtLeast(0.92)),
-        row(scenario, "x1.3 in 3.6 %: q <= 0.05", share(found, PAIRS), scenario.power),
-        row(scenario, "x1.3 in 3.6 %: `regressed`", share(called, PAIRS), Bound::Any),
-        row(scenario, "x1.3 in 3.6 %: intervals that hold 1.3", share(held, PAIRS), Bound::AtLeast(0.92)),
+        row("no change: any with q <= 0.05", alarms, PAIRS, Bound::AtMost(FALSE_ALARMS)),
+        row("no change: any `regressed`", regressed, PAIRS, Bound::AtMost(FALSE_ALARMS / 2.0)),
+        row("no change: intervals that hold 1", covering, intervals, Bound::AtLeast(0.92)),
+        row("x1.3 in 3.6 %: q <= 0.05", found, PAIRS, scenario.power),
+        row("x1.3 in 3.6 %: `regressed`", called, PAIRS, Bound::Told),
+        row("x1.3 in 3.6 %: intervals that hold 1.3", held, PAIRS, Bound::AtLeast(0.92)),
     ]
 }
 

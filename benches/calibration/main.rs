@@ -8,6 +8,7 @@
 
 mod change;
 mod draw;
+mod functions;
 mod location;
 mod procedure;
 #[path = "../ratio/mod.rs"]
@@ -38,6 +39,7 @@ const PARTS: &[Part] = &[
     ("check's control, base against itself", procedure::fitness),
     ("drift, and measuring in turn", procedure::drift),
     ("success rate, equal programs", success::equal),
+    ("functions, 200 in each of 1000 pairs of runs", functions::run),
 ];
 
 fn main() -> ExitCode {

@@ -2,7 +2,7 @@
 //! against itself; and what measuring in turn is worth where the machine drifts.
 
 use perfkit::compare::control::control;
-use perfkit::compare::{self, Fitness, Policy};
+use perfkit::compare::{self, Fitness, Policy, Stopping};
 use perfkit::record::{Metric, Run};
 use perfkit::stats::paired::Design;
 use perfkit::stats::random::Random;
@@ -66,7 +66,8 @@ pub fn adaptive() -> Vec<Row> {
 
 /// Looks after each block; `draw` gives a round of base and the round of head beside it. Also says how many rounds it took, on average.
 fn until_decided(name: &str, truth: f64, mut draw: impl FnMut(&mut Random) -> [Vec<f64>; 2]) -> (Tally, f64) {
-    let (policy, mut random) = (paired(), draw::random(name));
+    let policy = Policy { stopping: Stopping::Adaptive, ..paired() };
+    let mut random = draw::random(name);
     let (mut tally, mut rounds) = (Tally::new(truth), 0);
     for _ in 0..SIMULATIONS {
         let (mut base, mut head) = (Vec::new(), Vec::new());

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::policy::{self, PolicyFlags};
 use super::source::{self, MeaningFlags};
 use super::{Exit, Session, config};
-use crate::compare::{self, MetricChange};
+use crate::compare::{self, MetricChange, Stopping};
 use crate::error::{Error, Result};
 use crate::import::Meaning;
 use crate::record::baseline::Baselines;
@@ -190,7 +190,7 @@ fn accept(session: &Session<'_>, arguments: &AcceptArgs) -> Result<Exit> {
     // What is written must be what is read again: a slip in the change is refused before the file is touched.
     let parsed: config::Config =
         toml::from_str(&whole).map_err(|error| Error::read(&path, error.to_string(), "mend the file first"))?;
-    policy::policy(&(parsed, path.clone()), workload, &arguments.policy, Design::Unpaired)?;
+    policy::policy(&(parsed, path.clone()), workload, &arguments.policy, Design::Unpaired, Stopping::Fixed)?;
     store::write_atomically(&path, whole.as_bytes())?;
     told(session, "accepted", &path)
 }
@@ -201,7 +201,7 @@ fn seen(session: &Session<'_>, arguments: &AcceptArgs) -> Result<String> {
     let base = name(&arguments.base, format!("baseline:{}", arguments.workload));
     let head = name(&arguments.head, format!("latest:{}", arguments.workload));
     let config = config::load(session.global.config.as_deref())?;
-    let policy = policy::policy(&config, &arguments.workload, &arguments.policy, Design::Unpaired)?;
+    let policy = policy::policy(&config, &arguments.workload, &arguments.policy, Design::Unpaired, Stopping::Fixed)?;
     let meaning = Meaning::default();
     let comparison =
         compare::compare(&source::load(session, &base, &meaning)?, &source::load(session, &head, &meaning)?, &policy);

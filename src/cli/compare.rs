@@ -6,7 +6,7 @@ use super::judge::{self, ShowFlags};
 use super::policy::{self, PolicyFlags};
 use super::source::{self, MeaningFlags};
 use super::{Exit, Session, config};
-use crate::compare;
+use crate::compare::{self, Stopping};
 use crate::error::Result;
 use crate::report::comparison::Kind;
 use crate::stats::paired::Design;
@@ -38,7 +38,7 @@ pub(super) fn compare(session: &Session<'_>, arguments: &CompareArgs) -> Result<
     let base = source::load(session, &arguments.base, &meaning)?;
     let head = source::load(session, &arguments.head, &meaning)?;
     let design = if arguments.paired { Design::Paired } else { Design::Unpaired };
-    let policy = policy::policy(&config, &head.workload, &arguments.policy, design)?;
+    let policy = policy::policy(&config, &head.workload, &arguments.policy, design, Stopping::Fixed)?;
     let comparison = compare::compare(&base, &head, &policy);
     judge::show(session, &arguments.show, Kind::Comparison, &[comparison.into()])
 }

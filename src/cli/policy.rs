@@ -8,7 +8,7 @@ use super::config::{Config, EVERY, Margins};
 use super::parse;
 use crate::compare::objective::{self, Target};
 use crate::compare::policy::{Accepted, Limit, Mismatch};
-use crate::compare::{Policy, policy};
+use crate::compare::{Policy, Stopping, policy};
 use crate::error::{Error, Result};
 use crate::stats::paired::Design;
 use crate::unit::Unit;
@@ -41,6 +41,7 @@ pub(super) fn policy(
     workload: &str,
     flags: &PolicyFlags,
     design: Design,
+    stopping: Stopping,
 ) -> Result<Policy> {
     if !(0.5..1.0).contains(&flags.confidence) {
         return Err(Error::usage("--confidence must lie between 50% and 100%", "95% is customary"));
@@ -76,7 +77,7 @@ pub(super) fn policy(
     }
     let mismatch = if flags.allow_mismatch { Mismatch::Allow } else { Mismatch::Refuse };
     let confidence = flags.confidence;
-    Ok(Policy { confidence, design, mismatch, limits, accepted, objectives, ..policy::Policy::default() })
+    Ok(Policy { confidence, design, stopping, mismatch, limits, accepted, objectives, ..policy::Policy::default() })
 }
 
 fn wrong(path: &Path, key: &str, message: &str) -> Error {
@@ -114,7 +115,7 @@ mod tests {
     fn of(text: &str) -> Result<Policy> {
         let config: Config = toml::from_str(text).unwrap();
         let flags = PolicyFlags { allow_mismatch: false, confidence: 0.95 };
-        policy(&(config, "perfkit.toml".into()), "chat", &flags, Design::Unpaired)
+        policy(&(config, "perfkit.toml".into()), "chat", &flags, Design::Unpaired, Stopping::Fixed)
     }
 
     #[test]

@@ -58,6 +58,9 @@ pub struct Comparison {
     pub family_size: usize,
     /// Whether round i of both runs belongs together.
     pub paired: bool,
+    /// Whether measuring ended when the intervals were narrow enough. They are then computed wider, so that they hold `confidence`.
+    #[serde(default)]
+    pub adaptive: bool,
     /// The seed of everything random in it.
     pub seed: u64,
     /// The run that is compared with.

@@ -60,7 +60,7 @@ pub(super) fn compare(base: &Run, head: &Run, policy: &Policy, refused: Option<&
     let misfit = prepared.iter().find(|one| one.rules.gated && matches!(one.values, Values::Misfit));
     let misfit = misfit.map(|one| (one.change.name.clone(), one.change.note.clone()));
     let mut changes: Vec<MetricChange> = prepared.into_iter().map(|prepared| judge(prepared, policy, family)).collect();
-    hold_to_family(&mut changes, policy.confidence);
+    hold_to_family(&mut changes, policy.level());
     words::spread(&mut changes);
     Metrics { changes, family, alone, misfit }
 }
@@ -190,7 +190,7 @@ fn judge(prepared: Prepared, policy: &Policy, family: usize) -> MetricChange {
 }
 
 fn judge_success(change: &mut MetricChange, success: &Success, rules: &Rules, policy: &Policy) {
-    let Some(judged) = success.judge(rules.fail, policy.confidence) else {
+    let Some(judged) = success.judge(rules.fail, policy.level()) else {
         change.note = "no operations".to_owned();
         return;
     };
@@ -233,7 +233,7 @@ fn fill(change: &mut MetricChange, arms: &Arms, made: Option<&Change>) {
 }
 
 fn judge_arms(change: &mut MetricChange, arms: &Arms, rules: &Rules, policy: &Policy, family: usize) {
-    let (made, other) = match arms.changes(policy.confidence, family) {
+    let (made, other) = match arms.changes(policy.level(), family) {
         Ok(made) => made,
         Err(refusal) => {
             change.verdict = Verdict::NotCompared;
@@ -267,7 +267,7 @@ fn judge_arms(change: &mut MetricChange, arms: &Arms, rules: &Rules, policy: &Po
     let tendency = words::tendency(change.verdict, change.unit, folded, margin);
     let note = [tendency, words::scale(arms.scale), std::mem::take(&mut change.note)];
     change.note = words::join(note);
-    planning::plan(change, arms, &made, margin, policy.confidence, family);
+    planning::plan(change, arms, &made, margin, policy.level(), family);
 }
 
 /// The margin on the scale of the arms. A floor in the metric's unit raises it.

@@ -34,7 +34,7 @@ pub use comparison::{
 };
 pub use judged::{CHECK_SCHEMA, Check, Control, Fitness, Judged};
 pub use planning::{is_blind, is_precise};
-pub use policy::Policy;
+pub use policy::{Policy, Stopping};
 
 /// Compares two runs.
 ///
@@ -59,7 +59,7 @@ pub fn compare(base: &Run, head: &Run, policy: &Policy) -> Comparison {
     let refused = (!conditions.refusals.is_empty()).then(|| conditions.refusals.join("; "));
     let compared = metrics::compare(base, head, policy, refused.as_deref());
     let shape = if refused.is_none() { shape::compare(base, head, policy) } else { None };
-    let functions = if refused.is_none() { functions::compare(base, head, policy.confidence) } else { Vec::new() };
+    let functions = if refused.is_none() { functions::compare(base, head, policy.level()) } else { Vec::new() };
     let (verdict, reason) = match refused {
         Some(reason) => (Verdict::NotCompared, reason),
         None => overall::verdict(&compared, policy.mismatch),
@@ -74,13 +74,14 @@ pub fn compare(base: &Run, head: &Run, policy: &Policy) -> Comparison {
         confidence: policy.confidence,
         family_size: family,
         paired: policy.design == Design::Paired,
+        adaptive: policy.stopping == Stopping::Adaptive,
         seed: policy.seed,
         base: Side::of(base),
         head: Side::of(head),
         metrics: changes,
         functions,
         shape,
-        objectives: policy.objectives.iter().map(|target| objective::hold(head, target, policy.confidence)).collect(),
+        objectives: policy.objectives.iter().map(|target| objective::hold(head, target, policy.level())).collect(),
         warnings,
     }
 }

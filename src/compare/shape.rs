@@ -52,7 +52,7 @@ impl Arm {
 pub(super) fn compare(base: &Run, head: &Run, policy: &Policy) -> Option<Shape> {
     let (base, head) = (Arm::of(base)?, Arm::of(head)?);
     let deciles = deciles(&base, &head, policy).unwrap_or_default();
-    let modes = modes(&base, &head, policy.confidence);
+    let modes = modes(&base, &head, policy.level());
     let plain = |arm: &Arm| -> Option<Vec<Sorted>> {
         let exponential =
             |round: &Sorted| Sorted::new(&round.values().iter().map(|value| value.exp()).collect::<Vec<_>>());
@@ -66,7 +66,7 @@ pub(super) fn compare(base: &Run, head: &Run, policy: &Policy) -> Option<Shape> 
 fn deciles(base: &Arm, head: &Arm, policy: &Policy) -> Option<Vec<DecileChange>> {
     let (of_base, of_head) = (base.deciles(), head.deciles());
     let design = if of_base.len() == of_head.len() { policy.design } else { Design::Unpaired };
-    let plan = Plan { resamples: RESAMPLES, confidence: policy.confidence, seed: policy.seed };
+    let plan = Plan { resamples: RESAMPLES, confidence: policy.level(), seed: policy.seed };
     let shift = shift::shift_function(&of_base, &of_head, design, plan).ok()?;
     let center = |rows: &[Vec<f64>], place: usize| {
         let column: Vec<f64> = rows.iter().map(|row| row[place]).collect();

@@ -15,8 +15,8 @@ use super::drive::{self, DriveFlags};
 use super::judge::{self, ShowFlags};
 use super::policy::{self, PolicyFlags};
 use super::{Exit, Session, config, parse, profile};
-use crate::compare::Verdict;
 use crate::compare::judged::Judged;
+use crate::compare::{Stopping, Verdict};
 use crate::error::{Error, Result};
 use crate::experiment::Interrupt;
 use crate::record::pass::Pass;
@@ -91,7 +91,7 @@ pub(super) fn check(session: &Session<'_>, arguments: &CheckArgs) -> Result<Exit
     // Settings that cannot be meant are refused before anything is built or measured.
     for workload in &workloads {
         drive::plan(session, workload, &arguments.flags, &[Pass::Time])?;
-        let policy = policy::policy(&config, workload, &arguments.policy, Design::Unpaired)?;
+        let policy = policy::policy(&config, workload, &arguments.policy, Design::Unpaired, Stopping::Fixed)?;
         if arguments.slo_only && policy.objectives.is_empty() {
             let hint = "give it some: [slo] in perfkit.toml, such as chat = [\"latency.p95 < 2s\"]";
             return Err(Error::usage(format!("{workload} has no objectives"), hint));
@@ -166,7 +166,13 @@ impl Gate<'_> {
     }
 
     fn policy(&self, workload: &str, design: Design) -> Result<crate::compare::Policy> {
-        policy::policy(&self.config, workload, &self.arguments.policy, design)
+        {
+            let stopping = match self.arguments.until {
+                Until::Decided => Stopping::Adaptive,
+                Until::Rounds => Stopping::Fixed,
+            };
+            policy::policy(&self.config, workload, &self.arguments.policy, design, stopping)
+        }
     }
 }
 
