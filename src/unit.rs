@@ -147,7 +147,9 @@ fn three(value: f64) -> String {
 /// A count: whole with thousands separators where it is large, else three digits.
 fn digits(value: f64) -> String {
     if value.abs() < 100.0 {
-        return if value.fract() == 0.0 { format!("{value:.0}") } else { three(value) };
+        // 7.999999999999998 is 8 to everybody but the machine.
+        let whole = (value - value.round()).abs() < 1e-9;
+        return if whole { format!("{:.0}", value.round()) } else { three(value) };
     }
     let text = format!("{:.0}", value.trunc());
     let (sign, number) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));

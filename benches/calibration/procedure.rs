@@ -2,7 +2,7 @@
 //! against itself; and what measuring in turn is worth where the machine drifts.
 
 use perfkit::compare::control::control;
-use perfkit::compare::{self, Fitness, Policy, Stopping};
+use perfkit::compare::{self, Affordable, Fitness, Policy, Stopping};
 use perfkit::record::{Metric, Run};
 use perfkit::stats::paired::Design;
 use perfkit::stats::random::Random;
@@ -82,7 +82,7 @@ fn until_decided(name: &str, truth: f64, mut draw: impl FnMut(&mut Random) -> [V
             }
             let (of_base, of_head) = (recorded("base", base.clone()), recorded("head", head.clone()));
             let comparison = compare::compare(&of_base, &of_head, &policy);
-            if base.len() >= AFFORDABLE || compare::is_precise(&comparison, AFFORDABLE as u32) {
+            if base.len() >= AFFORDABLE || compare::is_precise(&comparison, Affordable::Both(AFFORDABLE as u32)) {
                 tally.add(&comparison);
                 rounds += base.len();
                 break;

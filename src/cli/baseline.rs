@@ -209,9 +209,11 @@ fn seen(session: &Session<'_>, arguments: &AcceptArgs) -> Result<String> {
         let names: Vec<&str> = comparison.metrics.iter().map(|change| change.name.as_str()).collect();
         Error::usage(format!("no metric `{}`", arguments.metric), format!("there are: {}", names.join(", ")))
     })?;
-    let worse = worst_end(change).filter(|worse| *worse > 0.0).ok_or_else(|| {
-        let hint = "give the change that is accepted with --change";
-        Error::usage(format!("{} is not worse in {head} than in {base}: {}", change.name, change.verdict.words()), hint)
+    let regressed = change.verdict == crate::compare::Verdict::Regressed;
+    let worse = worst_end(change).filter(|worse| regressed && *worse > 0.0).ok_or_else(|| {
+        let hint = "only a regression needs to be accepted; give the change with --change if you know better";
+        let verdict = change.verdict.words();
+        Error::usage(format!("{} from {base} to {head} is {verdict}, not regressed", change.name), hint)
     })?;
     Ok(format!("{:.0}%", (worse * 100.0).ceil()))
 }

@@ -104,9 +104,15 @@ fn exit(session: &Session<'_>, kind: Kind, judged: &[Judged]) -> Exit {
     let unmeasured = |one: &Judged| {
         kind == Kind::Check && one.held_to().iter().any(|held| held.kept == Kept::NotShown && held.value.is_none())
     };
+    // A gate that could not fire is no pass: a point without an interval decides nothing.
+    let point = |one: &Judged| {
+        let mut gated = one.comparison.iter().flat_map(|both| &both.metrics).filter(|change| change.gated);
+        gated.any(|change| change.verdict == Verdict::Inconclusive && change.method.is_none())
+    };
     let nothing = |one: &Judged| {
         one.verdict == Verdict::NotCompared
             || unmeasured(one)
+            || point(one)
             || one.comparison.as_ref().is_some_and(|comparison| comparison.family_size == 0)
     };
     if judged.iter().any(failed) {

@@ -43,8 +43,8 @@ pub(super) fn policy(
     design: Design,
     stopping: Stopping,
 ) -> Result<Policy> {
-    if !(0.5..1.0).contains(&flags.confidence) {
-        return Err(Error::usage("--confidence must lie between 50% and 100%", "95% is customary"));
+    if !(0.6..0.9999).contains(&flags.confidence) {
+        return Err(Error::usage("--confidence must lie between 60% and 99.99%", "95% is customary"));
     }
     let mut limits = Vec::new();
     for section in [workload, EVERY] {

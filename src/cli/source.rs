@@ -24,9 +24,9 @@ pub(super) struct MeaningFlags {
     /// The unit of its values: ns, bytes, count, ratio, `per_s`
     #[arg(long, value_name = "UNIT", default_value = "ns", value_parser = unit)]
     unit: Unit,
-    /// Which way is better
-    #[arg(long, value_enum, value_name = "WAY", default_value_t = Way::Lower)]
-    better: Way,
+    /// Which way is better [default: lower, but higher for throughput and `success_rate`]
+    #[arg(long, value_enum, value_name = "WAY")]
+    better: Option<Way>,
     /// What a row of it is
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = Rows::Operations)]
     values: Rows,
@@ -60,7 +60,11 @@ impl MeaningFlags {
         Meaning {
             metric: self.metric.clone(),
             unit: self.unit,
-            better: if self.better == Way::Lower { Better::Lower } else { Better::Higher },
+            better: match self.better {
+                Some(Way::Higher) => Better::Higher,
+                None if matches!(self.metric.as_str(), "throughput" | "success_rate") => Better::Higher,
+                Some(Way::Lower) | None => Better::Lower,
+            },
             values: if self.values == Rows::Operations { Values::Operations } else { Values::Rounds },
         }
     }

@@ -5,7 +5,7 @@
 use super::control::control;
 use super::policy::Mismatch;
 use super::tests::{measured, run_of};
-use super::{Comparison, Fitness, Method, MetricChange, Policy, Verdict, compare, is_precise};
+use super::{Affordable, Comparison, Fitness, Method, MetricChange, Policy, Verdict, compare, is_precise};
 use crate::record::{Metric, Run};
 use crate::stats::paired::Design;
 use crate::stats::random::Random;
@@ -143,7 +143,7 @@ fn looking_for_precision_after_each_block_raises_few_alarms() {
             base.extend(figures(&mut random, 2, 1.0));
             head.extend(figures(&mut random, 2, 1.0));
             let comparison = compare(&run_of("base", &base), &run_of("head", &head), &policy);
-            if base.len() >= 30 || (base.len() >= 5 && is_precise(&comparison, 30)) {
+            if base.len() >= 30 || (base.len() >= 5 && is_precise(&comparison, Affordable::Both(30))) {
                 break comparison;
             }
         };

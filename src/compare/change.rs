@@ -135,10 +135,14 @@ impl Arms {
                 Err(Refusal::Constant) => Ok((self.exact()?, None)),
                 first => Ok((first?, self.signed_ranks(confidence).ok())),
             },
-            Design::Unpaired if self.ranks_first(confidence, family) => {
-                Ok((self.ranks(confidence)?, self.welch(confidence).ok()))
+            Design::Unpaired => {
+                let welch = self.welch(confidence);
+                // Of thousands of rounds there are more pairs than ranks are worth: the means say it as well.
+                match self.ranks(confidence) {
+                    Ok(ranks) if self.ranks_first(confidence, family) => Ok((ranks, welch.ok())),
+                    ranks => Ok((welch?, ranks.ok())),
+                }
             }
-            Design::Unpaired => Ok((self.welch(confidence)?, self.ranks(confidence).ok())),
         }
     }
 

@@ -71,6 +71,8 @@ fn differences(base: &Run, head: &Run) -> Vec<String> {
         differs("the load", &base.load.model, &head.load.model),
         differs("the number of users", &users(base), &users(head)),
         differs("the rate", &rate(base), &rate(head)),
+        differs("the length of a round", &length(base), &length(head)),
+        differs("the warm-up", &format!("{} s", base.load.warmup_s), &format!("{} s", head.load.warmup_s)),
         differs("the runtime", &base.load.runtime, &head.load.runtime),
     ];
     let names = base.services.keys().chain(head.services.keys().filter(|name| !base.services.contains_key(*name)));
@@ -86,6 +88,15 @@ fn differences(base: &Run, head: &Run) -> Vec<String> {
     all.into_iter().flatten().collect()
 }
 
+/// How long a round is, in time or in operations.
+fn length(run: &Run) -> String {
+    match (run.load.operations, run.load.duration_s) {
+        (Some(operations), _) => format!("{operations} operations"),
+        (None, Some(seconds)) => format!("{seconds} s"),
+        (None, None) => String::new(),
+    }
+}
+
 /// What can move figures but may be what is compared.
 fn notable(base: &Run, head: &Run) -> Vec<String> {
     let (b, h) = (&base.environment, &head.environment);
@@ -93,13 +104,11 @@ fn notable(base: &Run, head: &Run) -> Vec<String> {
         return Vec::new();
     }
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let seconds = |value: Option<f64>| value.map(|seconds| format!("{seconds} s")).unwrap_or_default();
     let mut all = vec![
         differs("the kernel", &text(&b.kernel), &text(&h.kernel)),
         differs("the compiler", &b.rustc, &h.rustc),
         differs("the frequency governor", &text(&b.governor), &text(&h.governor)),
         differs("tokio_unstable", &b.tokio_unstable.to_string(), &h.tokio_unstable.to_string()),
-        differs("the length of a round", &seconds(base.load.duration_s), &seconds(head.load.duration_s)),
         differs("the seed", &base.load.seed.to_string(), &head.load.seed.to_string()),
         differs("perfkit's version", &b.perfkit, &h.perfkit),
     ];

@@ -1,7 +1,7 @@
 //! The control: base against base in the same job. Where that differs, the machine is not fit to judge head.
 
 use super::judged::{Control, Fitness};
-use super::{MetricChange, Policy, compare, success};
+use super::{Method, MetricChange, Policy, compare, success};
 use crate::record::Run;
 use crate::stats::paired::Design;
 use crate::unit::Unit;
@@ -20,8 +20,15 @@ pub fn control(base: &Run, again: &Run, policy: &Policy) -> Control {
     metrics.retain(|change| change.gated && change.method.is_some());
     let rounds = metrics.iter().map(|change| change.rounds_head).max().unwrap_or(0);
     let differing = metrics.iter().find(|change| differs(change));
-    let note = differing.map_or_else(String::new, describe);
-    let fit = if differing.is_some() { Fitness::Unfit } else { Fitness::Fit };
+    let known = metrics.iter().any(|change| {
+        super::planning::half_width(change)
+            .is_some_and(|(half, margin)| change.method != Some(Method::Exact) && half <= margin)
+    });
+    let (fit, note) = match differing {
+        Some(change) => (Fitness::Unfit, describe(change)),
+        None if known => (Fitness::Fit, String::new()),
+        None => (Fitness::Unknown, "too few rounds to tell whether base differs from itself".to_owned()),
+    };
     Control { rounds, fit, note, metrics }
 }
 

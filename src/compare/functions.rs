@@ -38,15 +38,20 @@ const MOST_FITTED: usize = 2_000;
 pub fn compare(base: &Run, head: &Run, confidence: f64) -> Vec<FunctionChange> {
     let arms = Arms { base: Exposure::of(base), head: Exposure::of(head), confidence };
     let mut pairs: BTreeMap<&str, Pair<'_>> = BTreeMap::new();
-    for function in &base.functions {
+    // As reports show them: what the runtime, std and libc do is charged to whoever called them.
+    let is_program = |function: &&Function| !function.plumbing;
+    for function in base.functions.iter().filter(is_program) {
         pairs.entry(&function.name).or_default().base.get_or_insert(function);
     }
-    for function in &head.functions {
+    for function in head.functions.iter().filter(is_program) {
         pairs.entry(&function.name).or_default().head.get_or_insert(function);
     }
     let names: Vec<&str> = pairs.keys().copied().collect();
     let rows = |of: fn(&Function) -> &[f64]| -> Vec<Row> { pairs.values().map(|pair| arms.row(pair, of)).collect() };
-    let own = rows(|function| &function.self_ns_per_op);
+    let own = rows(|function| match function.folded_self_ns_per_op.as_slice() {
+        [] => &function.self_ns_per_op,
+        folded => folded,
+    });
     let all = rows(|function| &function.total_ns_per_op);
     let whole: f64 = own.iter().map(|row| row.base_ns + row.head_ns).sum();
     let mut changes = arms.judge(&own, whole);

@@ -66,6 +66,8 @@ pub enum Fitness {
     Fit,
     /// A difference was seen where there is none: what it says of head cannot be relied on.
     Unfit,
+    /// Too few rounds to see either.
+    Unknown,
 }
 
 impl Judged {

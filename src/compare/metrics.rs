@@ -16,7 +16,7 @@ pub(super) struct Metrics {
     pub(super) family: usize,
     /// Gated metrics that one run alone has measured, with the run that has.
     pub(super) alone: Vec<(String, &'static str)>,
-    /// The first gated metric that both have measured, in units that do not fit, with what does not.
+    /// The first gated metric that both have measured but that no method could compare, with the reason: units that do not fit.
     pub(super) misfit: Option<(String, String)>,
 }
 
@@ -59,7 +59,16 @@ pub(super) fn compare(base: &Run, head: &Run, policy: &Policy, refused: Option<&
         .collect();
     let misfit = prepared.iter().find(|one| one.rules.gated && matches!(one.values, Values::Misfit));
     let misfit = misfit.map(|one| (one.change.name.clone(), one.change.note.clone()));
-    let mut changes: Vec<MetricChange> = prepared.into_iter().map(|prepared| judge(prepared, policy, family)).collect();
+    let judged = prepared.into_iter().map(|prepared| {
+        let comparable = matches!(prepared.values, Values::Arms(_) | Values::Success(_));
+        (comparable, judge(prepared, policy, family))
+    });
+    let (comparable, mut changes): (Vec<bool>, Vec<MetricChange>) = judged.unzip();
+    let failed = changes
+        .iter()
+        .zip(comparable)
+        .find(|(change, comparable)| *comparable && change.gated && change.verdict == Verdict::NotCompared);
+    let misfit = misfit.or_else(|| failed.map(|(change, _)| (change.name.clone(), change.note.clone())));
     hold_to_family(&mut changes, policy.level());
     words::spread(&mut changes);
     Metrics { changes, family, alone, misfit }
@@ -107,7 +116,9 @@ fn prepare(metric: &Metric, base: &Run, head: &Run, policy: &Policy, refused: Op
     (change.rounds_base, change.rounds_head) = (values.base.len(), values.head.len());
     if values.base.is_empty() || values.head.is_empty() {
         let which = if values.base.is_empty() { "base" } else { "head" };
-        return refuse(change, &format!("no round of {which} has a value that can be compared"));
+        let note = format!("no round of {which} has a value that can be compared");
+        let both = values.base.is_empty() && values.head.is_empty();
+        return if both { refuse(change, &note) } else { misfit(change, note) };
     }
     if values.left_out > 0 {
         change.note = format!("{} rounds without a value or a partner are left out", values.left_out);

@@ -33,7 +33,7 @@ pub use comparison::{
     Objective, SCHEMA, Shape, Side, TotalChange, Verdict,
 };
 pub use judged::{CHECK_SCHEMA, Check, Control, Fitness, Judged};
-pub use planning::{is_blind, is_precise};
+pub use planning::{Affordable, is_blind, is_precise};
 pub use policy::{Policy, Stopping};
 
 /// Compares two runs.
@@ -66,7 +66,7 @@ pub fn compare(base: &Run, head: &Run, policy: &Policy) -> Comparison {
     };
     let metrics::Metrics { changes, family, .. } = compared;
     let mut warnings = conditions.warnings;
-    warnings.extend(overall::unused_acceptances(&changes, policy));
+    warnings.extend(overall::idle_rules(&changes, policy));
     Comparison {
         schema: SCHEMA.to_owned(),
         verdict,

@@ -141,6 +141,10 @@ pub fn hold(run: &Run, target: &Target, confidence: f64) -> Objective {
         return objective;
     }
     objective.unit = metric.unit;
+    if target.unit.is_none() && target.value != 0.0 && !matches!(metric.unit, Unit::Count | Unit::Ratio) {
+        objective.note = format!("the target has no unit: the metric is in {}", metric.unit.name());
+        return objective;
+    }
     // Of a run that failed only how much of it failed is known.
     if run.status == Status::Invalid && target.metric != super::success::METRIC {
         objective.note = format!("the run is invalid: {}", run.status_reason.as_deref().unwrap_or("no reason given"));
@@ -186,7 +190,7 @@ pub fn verdict(run: &Run, objectives: &[Objective]) -> (Verdict, String) {
 /// The mean of the rounds with its interval, and how many rounds it comes from.
 fn value(run: &Run, metric: &Metric, confidence: f64) -> Option<(Interval, usize)> {
     let values = metric.finite();
-    let interval = interval::mean(&values, confidence);
+    let interval = mean(&values, metric.unit, confidence);
     if metric.name == super::success::METRIC
         && let Some(pooled) = without_failures(run, confidence)
     {
@@ -198,6 +202,15 @@ fn value(run: &Run, metric: &Metric, confidence: f64) -> Option<(Interval, usize
         (None, [value]) => Some((Interval { estimate: *value, low: *value, high: *value }, 1)),
         _ => None,
     }
+}
+
+/// On the scale of ratios where that can be, as a comparison does it: no interval then reaches below zero.
+fn mean(values: &[f64], unit: Unit, confidence: f64) -> Option<Interval> {
+    if unit == Unit::Ratio || values.iter().any(|value| *value <= 0.0) {
+        return interval::mean(values, confidence);
+    }
+    let logarithms: Vec<f64> = values.iter().map(|value| value.ln()).collect();
+    interval::mean(&logarithms, confidence).map(Interval::exponential)
 }
 
 fn without_failures(run: &Run, confidence: f64) -> Option<Interval> {

@@ -1,16 +1,17 @@
 //! The verdict of a whole comparison: the worst of its gated metrics. Never a pass where nothing was compared.
 
 use super::metrics::Metrics;
-use super::policy::{Mismatch, Policy};
+use super::policy::{Mismatch, Policy, is_known};
 use super::{MetricChange, Verdict};
 use crate::warning::{Caution, Warning};
 
 /// The verdict, and what led to it in one line.
 pub(super) fn verdict(metrics: &Metrics, mismatch: Mismatch) -> (Verdict, String) {
-    let Metrics { changes, family, alone, misfit } = metrics;
-    let family = *family;
+    let Metrics { changes, alone, misfit, .. } = metrics;
     let gated = || changes.iter().filter(|change| change.gated);
     let of = |verdict: Verdict| gated().filter(move |change| change.verdict == verdict && !change.accepted);
+    // Those that were compared, if only by a point.
+    let family = gated().filter(|change| change.verdict != Verdict::NotCompared).count();
     let regressed: Vec<&MetricChange> = of(Verdict::Regressed).collect();
     if !regressed.is_empty() {
         return (Verdict::Regressed, counted(&regressed, family, "regressed"));
@@ -24,7 +25,7 @@ pub(super) fn verdict(metrics: &Metrics, mismatch: Mismatch) -> (Verdict, String
         return (Verdict::NotCompared, format!("{name}: {note}"));
     }
     let inconclusive: Vec<&MetricChange> = of(Verdict::Inconclusive).collect();
-    if family == 0 {
+    if metrics.family == 0 {
         return match (inconclusive.first(), gated().next()) {
             (Some(first), _) => (Verdict::Inconclusive, first.note.clone()),
             (None, Some(first)) => (Verdict::NotCompared, format!("{}: {}", first.name, first.note)),
@@ -40,7 +41,15 @@ pub(super) fn verdict(metrics: &Metrics, mismatch: Mismatch) -> (Verdict, String
     }
     let accepted = gated().filter(|change| change.accepted).count();
     let accepted = if accepted > 0 { format!(", but {accepted} whose regression is accepted") } else { String::new() };
-    (Verdict::Unchanged, format!("all {family} gated metrics are within their margins{accepted}"))
+    let all = if family == 1 { "the gated metric is" } else { &format!("all {family} gated metrics are") };
+    let rest: Vec<&MetricChange> = of(Verdict::NotCompared).collect();
+    let rest = match rest.first() {
+        Some(first) => {
+            format!("; not compared: {} ({})", names_of(rest.iter().map(|one| one.name.as_str())), first.note)
+        }
+        None => String::new(),
+    };
+    (Verdict::Unchanged, format!("{all} within the margin{accepted}{rest}"))
 }
 
 fn counted(changes: &[&MetricChange], family: usize, word: &str) -> String {
@@ -59,14 +68,21 @@ fn names_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
     text
 }
 
-/// Accepted regressions that there is nothing to accept for: they would hide the next one.
-pub(super) fn unused_acceptances(changes: &[MetricChange], policy: &Policy) -> Vec<Warning> {
-    let is_regressed =
-        |metric: &str| changes.iter().any(|change| change.name == metric && change.verdict == Verdict::Regressed);
-    let unused = policy.accepted.iter().filter(|accepted| !is_regressed(&accepted.metric));
-    let warn = |accepted: &super::policy::Accepted| {
-        let message = format!("{} is not regressed: its accepted change is not needed any more", accepted.metric);
-        Caution::Compared { code: "accept-unused", message }.into()
-    };
-    unused.map(warn).collect()
+/// Parts of the policy that say nothing: regressions that there is nothing to accept for, which would hide the next one, and names that
+/// no metric has.
+pub(super) fn idle_rules(changes: &[MetricChange], policy: &Policy) -> Vec<Warning> {
+    let find = |metric: &str| changes.iter().find(|change| change.name == metric);
+    let warn = |code: &'static str, message: String| Warning::from(Caution::Compared { code, message });
+    let accepted = policy.accepted.iter().filter_map(|accepted| match find(&accepted.metric) {
+        None => Some(warn("unknown-metric", format!("[[accept]]: neither run has a metric {}", accepted.metric))),
+        Some(change) if matches!(change.verdict, Verdict::Unchanged | Verdict::Improved) => Some(warn(
+            "accept-unused",
+            format!("{} is not regressed: its accepted change is not needed any more", accepted.metric),
+        )),
+        Some(_) => None,
+    });
+    let limits = policy.limits.iter().filter(|(metric, _)| find(metric).is_none() && !is_known(metric));
+    let limits =
+        limits.map(|(metric, _)| warn("unknown-metric", format!("[compare]: neither run has a metric {metric}")));
+    accepted.chain(limits).collect()
 }

@@ -35,7 +35,12 @@ pub(super) fn plan(change: &mut MetricChange, arms: &Arms, made: &Change, margin
     let more = needed.ok().map(|needed| needed.saturating_sub(arms.rounds()).max(1));
     change.more_rounds = more.filter(|more| *more <= MOST_ROUNDS);
     if change.more_rounds.is_none() {
-        let text = "the change lies at the margin: more rounds would hardly decide".to_owned();
+        let near = (made.interval.estimate.abs() - margin).abs() < margin / 4.0;
+        let text = if near {
+            "the change lies at the margin: more rounds would hardly decide".to_owned()
+        } else {
+            format!("too noisy: more than {MOST_ROUNDS} rounds would be needed")
+        };
         change.note = words::join([std::mem::take(&mut change.note), text]);
     }
 }
@@ -49,15 +54,14 @@ const HOPELESS: f64 = 3.0;
 /// It looks at how wide the intervals are, never at where they lie: stopping because something looks decided would raise false
 /// alarms to four times their rate.
 #[must_use]
-pub fn is_precise(comparison: &Comparison, affordable: u32) -> bool {
+pub fn is_precise(comparison: &Comparison, affordable: Affordable) -> bool {
     let gated = comparison.metrics.iter().filter(|change| change.gated && change.verdict != Verdict::NotCompared);
     let mut one_is_known = false;
     for change in gated {
         let Some((half, margin)) = half_width(change) else { return false };
         let target = margin / 2.0;
         // Intervals narrow with the root of the number of rounds.
-        let rounds = change.rounds_base.min(change.rounds_head) as f64;
-        let reachable = half * (rounds / f64::from(affordable).max(rounds)).sqrt();
+        let reachable = half * affordable.narrowing(change);
         if half <= target {
             one_is_known = true;
         } else if reachable <= HOPELESS * margin {
@@ -65,6 +69,27 @@ pub fn is_precise(comparison: &Comparison, affordable: u32) -> bool {
         }
     }
     one_is_known
+}
+
+/// Rounds that the budget pays for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Affordable {
+    /// Of base and of head.
+    Both(u32),
+    /// Of head alone: base is stored, and stays as it is.
+    Head(u32),
+}
+
+impl Affordable {
+    /// What is left of the width of an interval when all of them are spent.
+    fn narrowing(self, change: &MetricChange) -> f64 {
+        let (base, head) = (change.rounds_base as f64, change.rounds_head as f64);
+        let (later_base, later_head) = match self {
+            Self::Both(rounds) => (f64::from(rounds).max(base), f64::from(rounds).max(head)),
+            Self::Head(rounds) => (base, f64::from(rounds).max(head)),
+        };
+        ((1.0 / later_base + 1.0 / later_head) / (1.0 / base + 1.0 / head)).sqrt()
+    }
 }
 
 /// Whether nothing that is gated could be seen: every interval is wider than three margins to each side.
@@ -83,7 +108,7 @@ pub fn is_blind(comparison: &Comparison) -> bool {
 }
 
 /// Half the width of the interval, and the margin, on one scale.
-fn half_width(change: &MetricChange) -> Option<(f64, f64)> {
+pub(super) fn half_width(change: &MetricChange) -> Option<(f64, f64)> {
     if change.method == Some(Method::Exact) {
         return Some((0.0, change.margin));
     }

@@ -118,6 +118,11 @@ const DEFAULTS: &[(&str, f64)] = &[
     ("heap.blocks_per_op", 0.10),
 ];
 
+/// Whether it is a metric that perfkit gates by itself: a pass that was not run may lack it.
+pub(super) fn is_known(metric: &str) -> bool {
+    DEFAULTS.iter().any(|(name, _)| *name == metric)
+}
+
 /// The margin of every other metric.
 const MARGIN: f64 = 0.10;
 

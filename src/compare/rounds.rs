@@ -58,5 +58,5 @@ pub(super) fn operations_needed(metric: &str) -> u64 {
 
 /// Good operations of the smallest round of the time pass, where that is known.
 pub(super) fn fewest_operations(run: &Run) -> Option<u64> {
-    run.rounds.iter().filter(|round| round.pass == Pass::Time).map(|round| round.ok).min()
+    run.rounds.iter().filter(|round| round.pass == Pass::Time && round.planned > 0).map(|round| round.ok).min()
 }

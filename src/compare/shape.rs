@@ -13,10 +13,21 @@ use crate::unit::Unit;
 
 /// Draws for the band, and labellings for the permutation test.
 const RESAMPLES: usize = 9_999;
+/// Rounds of both runs up to which all draws are made, and the fewest that are.
+const MANY_ROUNDS: usize = 40;
+const FEWEST_RESAMPLES: usize = 199;
+/// Rounds of a run beyond which its shape is not looked at: so many are no fresh processes.
+const MOST_ROUNDS: usize = 200;
 /// A mode with less of the operations than this joins its neighbour.
 const LEAST_WEIGHT: f64 = 0.05;
 /// Latencies are put on a logarithmic scale; a shorter one than this cannot be told from it.
 const SHORTEST_NS: f64 = 1.0;
+
+/// A draw costs the square of the number of rounds, and of many rounds fewer draws say as much.
+fn resamples(rounds: usize) -> usize {
+    let affordable = RESAMPLES * MANY_ROUNDS * MANY_ROUNDS / (rounds * rounds).max(1);
+    affordable.clamp(FEWEST_RESAMPLES, RESAMPLES)
+}
 
 /// The rounds' latencies, as logarithms.
 struct Arm(Vec<Sorted>);
@@ -27,7 +38,7 @@ impl Arm {
         let logarithms =
             |latencies: &[f64]| Sorted::new(&latencies.iter().map(|ns| ns.max(SHORTEST_NS).ln()).collect::<Vec<f64>>());
         let rounds: Option<Vec<Sorted>> = rounds.map(|round| logarithms(&round.latencies)).collect();
-        rounds.filter(|rounds| rounds.len() >= 2).map(Self)
+        rounds.filter(|rounds| (2..=MOST_ROUNDS).contains(&rounds.len())).map(Self)
     }
 
     fn deciles(&self) -> Vec<Vec<f64>> {
@@ -58,7 +69,9 @@ pub(super) fn compare(base: &Run, head: &Run, policy: &Policy) -> Option<Shape> 
             |round: &Sorted| Sorted::new(&round.values().iter().map(|value| value.exp()).collect::<Vec<_>>());
         arm.0.iter().map(exponential).collect()
     };
-    let test = energy::permutation_test(&plain(&base)?, &plain(&head)?, RESAMPLES, policy.seed).ok()?;
+    let test =
+        energy::permutation_test(&plain(&base)?, &plain(&head)?, resamples(base.0.len() + head.0.len()), policy.seed)
+            .ok()?;
     let note = words::join([of_deciles(&deciles), of_modes(&modes)]);
     Some(Shape { deciles, modes, distance: test.distance, p: test.p, note })
 }
@@ -66,7 +79,8 @@ pub(super) fn compare(base: &Run, head: &Run, policy: &Policy) -> Option<Shape> 
 fn deciles(base: &Arm, head: &Arm, policy: &Policy) -> Option<Vec<DecileChange>> {
     let (of_base, of_head) = (base.deciles(), head.deciles());
     let design = if of_base.len() == of_head.len() { policy.design } else { Design::Unpaired };
-    let plan = Plan { resamples: RESAMPLES, confidence: policy.level(), seed: policy.seed };
+    let plan =
+        Plan { resamples: resamples(of_base.len() + of_head.len()), confidence: policy.level(), seed: policy.seed };
     let shift = shift::shift_function(&of_base, &of_head, design, plan).ok()?;
     let center = |rows: &[Vec<f64>], place: usize| {
         let column: Vec<f64> = rows.iter().map(|row| row[place]).collect();

@@ -114,8 +114,22 @@ fn rounds(path: &Path, meaning: &Meaning) -> Result<Run> {
     if !twice.is_empty() {
         return Err(given_twice(path, &twice));
     }
+    let labels: Option<Vec<u32>> = rows.iter().map(|(label, _)| u32::try_from(*label).ok()).collect();
     let values = rows.into_iter().map(|(_, value)| value).collect();
     let mut run = Run::foreign(READER.name, path.display().to_string(), stem(path));
+    // So that pairs are found by their labels. Of how many operations a round had nothing is known.
+    if let Some(labels) = labels.filter(|labels| labels.len() <= MOST_ROUNDS) {
+        let round = |round| Round {
+            pass: Pass::Time,
+            round,
+            planned: 0,
+            ok: 0,
+            latencies: Vec::new(),
+            stacks: None,
+            cpu_ns: None,
+        };
+        run.rounds = labels.into_iter().map(round).collect();
+    }
     run.metrics = vec![metric(&meaning.metric, (meaning.unit, meaning.better), values)];
     Ok(run)
 }
@@ -243,7 +257,7 @@ mod tests {
     fn a_row_can_be_a_round() {
         let run = import("round,value\n3,30\n1,10\n2,20\n", Values::Rounds).unwrap();
         assert_eq!(values(&run, "latency"), [10.0, 20.0, 30.0]);
-        assert_eq!((run.metrics.len(), run.rounds.len(), run.load.rounds), (1, 0, 3));
+        assert_eq!((run.metrics.len(), run.rounds.len(), run.load.rounds), (1, 3, 3));
     }
 
     #[test]

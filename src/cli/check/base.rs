@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::super::{Session, config};
 use super::{CheckArgs, Gate, revision};
 use crate::error::{Error, Result};
-use crate::experiment;
+use crate::experiment::{self, Interrupt};
 use crate::record::baseline::Baselines;
 use crate::record::{Environment, Run};
 
@@ -32,7 +32,12 @@ pub(super) struct Program {
 }
 
 impl Base {
-    pub(super) fn find(session: &Session<'_>, arguments: &CheckArgs, config: &config::Config) -> Result<Self> {
+    pub(super) fn find(
+        session: &Session<'_>,
+        arguments: &CheckArgs,
+        config: &config::Config,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
         if arguments.slo_only {
             return Ok(Self::Nothing);
         }
@@ -40,7 +45,7 @@ impl Base {
             return Ok(Self::Program(Box::new(Program::ask(path, None)?)));
         }
         if let Some(revision) = &arguments.base_rev {
-            let built = revision::build(session, revision, config)?;
+            let built = revision::build(session, revision, config, interrupt)?;
             return Ok(Self::Program(Box::new(Program::ask(&built.program, Some(built.sha))?)));
         }
         Ok(Self::Baseline(arguments.baseline.clone()))

@@ -10,7 +10,7 @@ use crate::analysis;
 use crate::compare::control::control;
 use crate::compare::judged::{Fitness, Judged};
 use crate::compare::objective;
-use crate::compare::{self, Comparison, Policy, Verdict};
+use crate::compare::{self, Affordable, Comparison, Policy, Verdict};
 use crate::error::{Error, Result};
 use crate::experiment::{self, Fixture, Plan, Recorded, Recording, Step, Turn};
 use crate::load::clock;
@@ -37,7 +37,10 @@ pub(super) fn alone(gate: &Gate<'_>, plan: &Plan, base: Option<&Run>) -> Result<
         pace.rounds += 1;
         if pace.may_look()
             && let Some(base) = base
-            && compare::is_precise(&compare::compare(base, &head.so_far(pace.rounds)?, &policy), pace.affordable())
+            && compare::is_precise(
+                &compare::compare(base, &head.so_far(pace.rounds)?, &policy),
+                Affordable::Head(pace.affordable()),
+            )
         {
             pace.stop();
         }
@@ -75,8 +78,9 @@ pub(super) fn in_turn(gate: &Gate<'_>, plan: &Plan, program: &Program) -> Result
             if step == Step::Next {
                 step = match arms.measure(&mut fixture, arm, pace.rounds + place, pace.turn()) {
                     Ok(step) => step,
+                    // A full disk is no fault of base.
+                    Err(Refused::Head(error) | Refused::Base(error @ Error::Write { .. })) => return Err(error),
                     Err(Refused::Base(error)) => return Ok(base_failed(plan, &error)),
-                    Err(Refused::Head(error)) => return Err(error),
                 };
             }
         }
@@ -89,7 +93,7 @@ pub(super) fn in_turn(gate: &Gate<'_>, plan: &Plan, program: &Program) -> Result
                 Err(error) => return Ok(base_failed(plan, &error)),
             };
             let head = arms.head.so_far(pace.rounds)?;
-            if compare::is_precise(&compare::compare(&base, &head, &policy), pace.affordable()) {
+            if compare::is_precise(&compare::compare(&base, &head, &policy), Affordable::Both(pace.affordable())) {
                 pace.stop();
             }
         }

@@ -101,7 +101,13 @@ pub(super) fn check(session: &Session<'_>, arguments: &CheckArgs) -> Result<Exit
     if crate::experiment::is_debug_build() {
         session.output.say("warning: this is a debug build; figures say little about a release build");
     }
-    let base = Base::find(session, arguments, &config.0)?;
+    let base = match Base::find(session, arguments, &config.0, &interrupt) {
+        Err(_) if interrupt.load(Ordering::Acquire) != 0 => {
+            session.output.say("interrupted while the base was built; nothing was kept");
+            return Ok(Exit::Interrupted(interrupt.load(Ordering::Acquire) as u8));
+        }
+        found => found?,
+    };
     let gate = Gate { session, arguments, config, base, budget, interrupt };
     let mut judged = Vec::new();
     for workload in &workloads {

@@ -2,10 +2,16 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::super::{Session, config};
 use crate::error::{Error, Result};
+use crate::experiment::Interrupt;
+
+/// How often it is looked whether to stop.
+const TICK: Duration = Duration::from_millis(50);
 
 /// A program and the commit it is of.
 pub(super) struct Built {
@@ -31,7 +37,12 @@ impl Drop for Checkout<'_> {
 }
 
 /// Builds the program of a revision, or takes the one that was built before.
-pub(super) fn build(session: &Session<'_>, revision: &str, config: &config::Config) -> Result<Built> {
+pub(super) fn build(
+    session: &Session<'_>,
+    revision: &str,
+    config: &config::Config,
+    interrupt: &Interrupt,
+) -> Result<Built> {
     let here = std::env::current_dir().map_err(Error::internal)?;
     let top = git(&here, &["rev-parse", "--show-toplevel"])
         .map_err(|message| Error::usage(message, "--base-rev needs a git checkout; use --base-bin elsewhere"))?;
@@ -50,7 +61,7 @@ pub(super) fn build(session: &Session<'_>, revision: &str, config: &config::Conf
     }
     session.output.say(&format!("base {}: building with {}", &sha[..sha.len().min(12)], recipe.shown()));
     let checkout = checkout(&top, &sha)?;
-    let made = recipe.run(&checkout.folder)?;
+    let made = recipe.run(&checkout.folder, interrupt)?;
     std::fs::create_dir_all(&kept).map_err(|error| Error::write(&kept, error))?;
     // Under its name only when it is whole.
     let part = kept.join(".part");
@@ -78,10 +89,26 @@ fn checkout<'a>(repository: &'a Path, sha: &str) -> Result<Checkout<'a>> {
         tempfile::Builder::new().prefix("perfkit-base-").tempdir().map_err(|error| Error::write(&temporary, error))?;
     let folder = parent.path().join("source");
     let path = folder.to_str().ok_or_else(|| Error::usage("the temporary folder's path is not UTF-8", "set TMPDIR"))?;
+    // What a killed check left behind is forgotten first.
+    let _ = git(repository, &["worktree", "prune"]);
     git(repository, &["worktree", "add", "--detach", "--force", path, sha]).map_err(|message| {
         Error::usage(format!("git worktree: {message}"), "is there room in the temporary folder?")
     })?;
     Ok(Checkout { repository, folder, _parent: parent })
+}
+
+/// Runs a build to its end, or ends it when a signal comes.
+fn wait(command: &mut Command, interrupt: &Interrupt) -> std::io::Result<ExitStatus> {
+    let mut child = command.spawn()?;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if interrupt.load(Ordering::Acquire) != 0 {
+            child.kill()?;
+        }
+        std::thread::sleep(TICK);
+    }
 }
 
 /// How the program is built.
@@ -151,7 +178,7 @@ impl Recipe {
     }
 
     /// Builds in a checkout; the program's path there.
-    fn run(&self, checkout: &Path) -> Result<PathBuf> {
+    fn run(&self, checkout: &Path, interrupt: &Interrupt) -> Result<PathBuf> {
         let folder = checkout.join(&self.package);
         let build = self.target.join("perfkit-base").join("build");
         let mut command = match &self.how {
@@ -171,8 +198,9 @@ impl Recipe {
             command.env_remove(name);
         }
         // The build's own words are talk: results alone go to stdout.
-        let status = command.current_dir(&folder).stdin(Stdio::null()).stdout(Stdio::from(std::io::stderr())).status();
-        let status = status.map_err(|error| Error::read(&folder, error, "is cargo installed?"))?;
+        command.current_dir(&folder).stdin(Stdio::null()).stdout(Stdio::from(std::io::stderr()));
+        let status =
+            wait(&mut command, interrupt).map_err(|error| Error::read(&folder, error, "is cargo installed?"))?;
         if !status.success() {
             let hint = "the base must build as head does; say how in [check] build of perfkit.toml, or give --base-bin";
             return Err(Error::usage(

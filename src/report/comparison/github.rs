@@ -63,6 +63,9 @@ fn annotations(judged: &Judged) -> Vec<Annotation> {
     if whole {
         add(Level::Error, "not compared", words::reasons(judged).join("; "));
     }
+    if judged.verdict == Verdict::Inconclusive {
+        add(Level::Notice, "inconclusive", words::reasons(judged).join("; "));
+    }
     for change in judged.comparison.iter().flat_map(|comparison| &comparison.metrics).filter(|change| change.gated) {
         let level = match change.verdict {
             Verdict::Regressed if change.accepted => Level::Notice,

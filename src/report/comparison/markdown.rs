@@ -120,7 +120,7 @@ fn sides(comparison: &Comparison) -> String {
 
 /// Whether a reader must see it: it decides, and it did not stay as it was.
 fn is_shown(change: &MetricChange) -> bool {
-    change.gated && words::stands_out(change)
+    change.gated && (words::stands_out(change) || change.verdict == Verdict::Inconclusive)
 }
 
 /// What a reader must see, the worst first.

@@ -84,6 +84,7 @@ fn control(page: &mut Page<'_>, control: &Control) -> io::Result<()> {
     let (tone, word) = match control.fit {
         Fitness::Fit => (Tone::Good, "fit to judge"),
         Fitness::Unfit => (Tone::Bad, "NOT FIT to judge"),
+        Fitness::Unknown => (Tone::Quiet, "unknown"),
     };
     let note = if control.note.is_empty() { String::new() } else { format!(": {}", clip(&control.note, 600)) };
     page.paragraph(2, Some(tone), &format!("{word}{note}"))?;

@@ -247,7 +247,7 @@ fn two(share: f64) -> String {
 pub(super) fn more_rounds(comparison: &Comparison) -> Option<String> {
     let open = comparison.metrics.iter().filter(|change| change.gated && change.verdict == Verdict::Inconclusive);
     let (more, change) = open.filter_map(|change| Some((change.more_rounds?, change))).max_by_key(|(more, _)| *more)?;
-    let rounds = if more == 1 { "1 more round" } else { &format!("{more} more rounds") };
+    let rounds = if more == 1 { "1 more round" } else { &format!("about {more} more rounds") };
     Some(format!("{rounds} would decide ({})", shorten(&change.name, NAME)))
 }
 
@@ -302,6 +302,7 @@ pub(super) fn control_line(control: &Control) -> String {
     let word = match control.fit {
         Fitness::Fit => "fit to judge",
         Fitness::Unfit => "NOT FIT to judge",
+        Fitness::Unknown => "unknown",
     };
     let note = if control.note.is_empty() { String::new() } else { format!("; {}", clip(&control.note, 300)) };
     format!("base against base, {} rounds each: {word}{note}", control.rounds)
@@ -341,6 +342,6 @@ mod tests {
         let comparison = sample::comparison();
         let text = sensitivity(&comparison).unwrap();
         assert_eq!(text, "with 5 rounds this setup sees changes of 14 % or more (latency.p50), 41 % (latency.p99)");
-        assert_eq!(more_rounds(&comparison).unwrap(), "12 more rounds would decide (latency.p99)");
+        assert_eq!(more_rounds(&comparison).unwrap(), "about 12 more rounds would decide (latency.p99)");
     }
 }
