@@ -172,6 +172,7 @@ fn rounds_without_good_operations_or_stacks_are_left_out() {
     head.rounds.push(Round { stacks: Some(0), cpu_ns: Some(0.0), ..cpu_round(8, 0.0) });
     for function in &mut head.functions {
         function.self_ns_per_op.push(0.0);
+        function.folded_self_ns_per_op.push(0.0);
         function.total_ns_per_op.push(0.0);
     }
     assert_eq!(compare(&base, &head, 0.95), plain);

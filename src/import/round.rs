@@ -16,8 +16,11 @@ pub(super) struct Derived {
 impl Derived {
     /// The metrics `NAME.{mean,p50,p90,p95,p99,sd,mad}`, without rounds yet.
     pub(super) fn new(name: &str, unit: Unit, better: Better) -> Self {
-        let places = ["mean", "p50", "p90", "p95", "p99", "sd", "mad"];
-        Self { metrics: places.map(|place| Metric::new(format!("{name}.{place}"), unit, better)).into() }
+        // A spread is better small, whichever way its values are.
+        let places = [("mean", better), ("p50", better), ("p90", better), ("p95", better), ("p99", better)];
+        let spreads = [("sd", Better::Lower), ("mad", Better::Lower)];
+        let metric = |(place, better)| Metric::new(format!("{name}.{place}"), unit, better);
+        Self { metrics: places.into_iter().chain(spreads).map(metric).collect() }
     }
 
     /// Adds a round; its values are finite, and sorted when this returns.
