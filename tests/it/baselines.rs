@@ -226,7 +226,7 @@ fn the_change_that_is_accepted_is_the_one_that_is_seen() {
     let text = read(&place, "perfkit.toml");
     let change = text.split("change = \"").nth(1).unwrap().split('%').next().unwrap().parse::<f64>().unwrap();
     assert!((40.0..47.0).contains(&change), "{text}");
-    accept("latency.p50", "base.csv", "fast.csv").must(2, &["latency.p50 is not worse", "--change"]);
+    accept("latency.p50", "base.csv", "fast.csv").must(2, &["is improved, not regressed", "--change"]);
     accept("latency.p42", "base.csv", "slow.csv").must(2, &["no metric `latency.p42`", "latency.p50, latency.p90"]);
     accept("latency.p50", "nowhere.csv", "slow.csv").must(2, &["nowhere.csv"]);
     place.run(&["baseline", "accept", "slow", "latency.p50", "--reason", "TLS"]).must(2, &["no baseline `slow`"]);

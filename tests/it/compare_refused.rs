@@ -63,7 +63,7 @@ fn a_file_without_rows_or_of_another_kind_is_refused() {
         (&["--unit", "hours"][..], &["hours", "per_s"][..]),
         (&["--values", "seconds"], &["seconds", "rounds"]),
         (&["--better", "faster"], &["faster", "higher"]),
-        (&["--confidence", "20%"], &["--confidence", "50%"]),
+        (&["--confidence", "20%"], &["--confidence", "60%"]),
         (&["--confidence", "95"], &["`95` is no ratio"]),
         (&["--format", "yaml"], &["no format `yaml`", "markdown"]),
         (&["--write", "yaml=x"], &["no format `yaml`", "junit"]),

@@ -164,7 +164,7 @@ fn judged(comparison: Comparison) -> Judged {
 }
 
 fn objectives_alone(head: &Run, policy: &Policy) -> Judged {
-    let hold = |target| objective::hold(head, target, policy.confidence);
+    let hold = |target| objective::hold(head, target, policy.level());
     let objectives: Vec<compare::Objective> = policy.objectives.iter().map(hold).collect();
     let (verdict, reason) = objective::verdict(head, &objectives);
     // Without a comparison nothing else says that head failed.
