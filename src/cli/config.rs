@@ -1,6 +1,6 @@
 //! `perfkit.toml`: found upward from here, unknown keys refused with the line they stand in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -125,6 +125,14 @@ impl Driving {
 }
 
 impl Config {
+    /// The workloads that margins, objectives and acceptances speak of.
+    pub(super) fn judged_workloads(&self) -> impl Iterator<Item = &str> {
+        let sections = self.compare.keys().chain(self.slo.keys()).filter(|name| *name != EVERY);
+        let names: BTreeSet<&str> =
+            sections.chain(self.accept.iter().map(|accept| &accept.workload)).map(String::as_str).collect();
+        names.into_iter()
+    }
+
     /// What the file says of one workload.
     pub(super) fn driving(&self, workload: &str) -> Driving {
         let own = self.workload.get(workload).cloned().unwrap_or_default();

@@ -97,6 +97,9 @@ pub(super) fn check(session: &Session<'_>, arguments: &CheckArgs) -> Result<Exit
             return Err(Error::usage(format!("{workload} has no objectives"), hint));
         }
     }
+    for name in config.0.judged_workloads().filter(|name| session.suite.find(name).is_none()) {
+        session.output.say(&format!("warning: {}: there is no workload `{name}` here", config.1.display()));
+    }
     let interrupt = profile::catch_signals()?;
     if crate::experiment::is_debug_build() {
         session.output.say("warning: this is a debug build; figures say little about a release build");
