@@ -15,6 +15,8 @@ use crate::unit::Unit;
 
 /// Components below this part are counted, not listed.
 const SMALL: f64 = 0.005;
+/// Less than this between rounds is not looked into.
+const NOTABLE: f64 = 0.05;
 /// Longest name that is shown whole.
 const NAME: usize = 40;
 /// Longest stack that is shown whole.
@@ -226,7 +228,9 @@ fn time(page: &mut Page<'_>, variance: &Variance) -> io::Result<()> {
         page.paragraph(2, None, &drift_line(drift))?;
     }
     let Some(between) = &variance.between_rounds else { return Ok(()) };
-    let most = between.components.first().map_or_else(String::new, |part| {
+    // What makes up next to nothing is noise.
+    let worth = between.components.first().filter(|_| between.share_of_total >= NOTABLE);
+    let most = worth.map_or_else(String::new, |part| {
         format!(", {} of it in {}", Unit::Ratio.show(part.share), shorten(&part.component, NAME))
     });
     let trend = match between.trend_p {

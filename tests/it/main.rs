@@ -22,3 +22,4 @@ mod stable;
 mod stored;
 mod tidy;
 mod truth;
+mod variance;

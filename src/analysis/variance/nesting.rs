@@ -50,7 +50,9 @@ impl Sample {
         let contradiction = !self.fits(around, members, &[]);
         if self.covers(*longest, &roots) && (contradiction || self.is_made_of(*longest, &roots)) {
             parents.copy_from_slice(&inner);
-            roots.iter().for_each(|phase| parents[*phase] = Some(*longest));
+            for phase in roots {
+                parents[phase] = Some(*longest);
+            }
             return;
         }
         let mut inside = Vec::new();
@@ -64,7 +66,9 @@ impl Sample {
             }
         }
         if self.fits(around, members, &inside) {
-            inside.iter().for_each(|phase| parents[*phase] = Some(*longest));
+            for phase in inside {
+                parents[phase] = Some(*longest);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Shares of the variance: the covariance of each component with the latency, within rounds and between them. Refuses shares of
 //! latencies that do not vary.
 //!
-//! Because the components add up to the latency, the covariances add up to its variance (VProfiler, EuroSys 2017, written as
+//! Because the components add up to the latency, the covariances add up to its variance (`VProfiler`, 2017, written as
 //! one number a component). Within rounds they are pooled: sums of products over all rounds. The interval is that of the ratio of
 //! two sums over rounds (Cochran 1977): a round's deviation is `C − share·V`, and t has as many degrees as rounds less one.
 //! It stays true where rounds differ much in how much they vary, which the mean of the rounds' own shares does not.
