@@ -45,7 +45,7 @@ fn write(variance: &Variance, detail: Detail, out: &mut dyn Write, style: fn(Ton
     let mut page = Page { out, style };
     head(&mut page, variance)?;
     if variance.status != Status::Invalid {
-        let note = "covariance of the component with the latency by its variance, within rounds; 95 % interval";
+        let note = "covariance with the latency by its variance, within rounds";
         shares(&mut page, ("Where the variance comes from", note), &variance.shares, detail)?;
         nesting(&mut page, variance)?;
         let note = "the same variance by what the operation's own future did";
