@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::unit::Unit;
+
 /// One warning, as it stands in `run.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Warning {
@@ -94,6 +96,13 @@ pub enum Caution {
         /// What measured them.
         by: &'static str,
     },
+    /// The phases of operations are longer than the operations.
+    PhasesOverlap {
+        /// The part of the operations of which that is true.
+        share: f64,
+    },
+    /// There is nothing that an operation's latency could be split into.
+    Unwatched,
     /// A worker's teardown failed.
     Teardown {
         /// The first failure.
@@ -118,6 +127,8 @@ impl Caution {
             Self::Compared { code, .. } => code,
             Self::ForeignWeights { .. } => "foreign-weights",
             Self::BatchMeans { .. } => "batch-means",
+            Self::PhasesOverlap { .. } => "phases-overlap",
+            Self::Unwatched => "unwatched",
             Self::Teardown { .. } => "teardown",
         }
     }
@@ -170,6 +181,15 @@ impl fmt::Display for Caution {
             Self::BatchMeans { by } => write!(
                 f,
                 "{by} times batches of operations: percentiles and deviations are those of batch means, narrower than those of operations"
+            ),
+            Self::PhasesOverlap { share } => write!(
+                f,
+                "the phases of {} of the operations are longer than the operation: they ran in parallel, or lie in each other in a way their times do not tell; there they were scaled to the time there was",
+                Unit::Ratio.show(*share)
+            ),
+            Self::Unwatched => write!(
+                f,
+                "the operations have no phases and were not watched: all of their latency is unattributed; open `tracing` spans in the code"
             ),
             Self::Teardown { message } => write!(f, "a worker could not be torn down: {message}"),
         }

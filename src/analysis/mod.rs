@@ -6,6 +6,7 @@ mod hot_path;
 mod scheduling;
 pub mod summary;
 mod validity;
+pub mod variance;
 mod waiting;
 
 use serde_json::{Map, Value};

@@ -22,6 +22,7 @@ mod report;
 mod run;
 mod schema;
 mod source;
+mod variance;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -100,6 +101,8 @@ enum Verb {
     Profile(drive::DriveArgs),
     /// Show a stored run again
     Report(report::ReportArgs),
+    /// Say where the variance of a stored run's latencies comes from
+    Variance(variance::VarianceArgs),
     /// Draw a flamegraph of a stored run
     Flamegraph(flamegraph::FlamegraphArgs),
     /// Compare two runs: a verdict with an interval for every metric and function
@@ -112,7 +115,7 @@ enum Verb {
     Import(import::ImportArgs),
     /// Look whether this machine is fit to measure
     Doctor,
-    /// Print the JSON schema of run.json, of a comparison, of a check or of a baseline
+    /// Print the JSON schema of run.json, of a comparison, of a check, of a baseline or of a variance
     Schema(schema::SchemaArgs),
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
@@ -184,6 +187,7 @@ fn dispatch(session: &Session<'_>, verb: Verb) -> Result<Exit> {
         Verb::Run(arguments) => run::run(session, &arguments),
         Verb::Profile(arguments) => profile::profile(session, &arguments),
         Verb::Report(arguments) => report::report(session, &arguments),
+        Verb::Variance(arguments) => variance::variance(session, &arguments),
         Verb::Flamegraph(arguments) => flamegraph::flamegraph(session, &arguments),
         Verb::Compare(arguments) => compare::compare(session, &arguments),
         Verb::Check(arguments) => check::check(session, &arguments),

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::{Exit, Session};
+use crate::analysis::variance::Variance;
 use crate::compare::{Check, Comparison};
 use crate::error::Result;
 use crate::record::baseline::Baseline;
@@ -26,6 +27,8 @@ enum Document {
     Check,
     /// A file of profiles/baselines
     Baseline,
+    /// What `variance --format json` prints
+    Variance,
 }
 
 pub(super) fn schema(session: &Session<'_>, arguments: &SchemaArgs) -> Result<Exit> {
@@ -34,6 +37,7 @@ pub(super) fn schema(session: &Session<'_>, arguments: &SchemaArgs) -> Result<Ex
         Document::Comparison => schemars::schema_for!(Comparison).to_value(),
         Document::Check => schemars::schema_for!(Check<'static>).to_value(),
         Document::Baseline => schemars::schema_for!(Baseline).to_value(),
+        Document::Variance => schemars::schema_for!(Variance).to_value(),
     };
     session.output.text(&format!("{schema:#}\n"))?;
     Ok(Exit::Done)

@@ -11,6 +11,7 @@ pub mod histogram;
 pub mod metric;
 pub mod name;
 pub mod operation;
+pub mod ops;
 pub mod pass;
 pub mod phase;
 pub mod pprof;

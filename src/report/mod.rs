@@ -10,6 +10,7 @@ mod json;
 mod page;
 mod table;
 mod text;
+pub mod variance;
 
 use std::io::{self, Write};
 

@@ -30,3 +30,4 @@ mod stable;
 mod stored;
 mod tidy;
 mod truth;
+mod variance;

@@ -142,9 +142,9 @@ fn no_file_is_too_long() {
 fn everything_in_a_registry_folder_is_registered() {
     let registries = [
         ("src/probe", "mod.rs", &["hooks", "symbols", "wait"][..]),
-        ("src/analysis", "mod.rs", &["summary"]),
+        ("src/analysis", "mod.rs", &["summary", "variance"]),
         ("src/import", "mod.rs", &["hostile_tests", "round", "row"]),
-        ("src/report", "mod.rs", &["baselines", "comparison", "page", "table", "flamegraph"]),
+        ("src/report", "mod.rs", &["baselines", "comparison", "page", "table", "flamegraph", "variance"]),
         ("src/report/comparison", "mod.rs", &["sample", "tables", "words"]),
         ("src/workload/builtin", "mod.rs", &[]),
         ("src/cli", "mod.rs", &["config", "drive", "exit", "judge", "output", "parse", "policy", "progress", "source"]),
