@@ -71,7 +71,9 @@ pub fn equal_operations() -> Vec<Row> {
                 rows.push(Row::rate(format!("{name}, {metric}: any change"), any, tally.times, bound));
             };
             row("latency.p50", NOMINAL);
-            row("latency.mean", NOMINAL);
+            // The mean of spikes without a variance has no t-distribution: with three rounds it is called different in 2.5 of 100
+            // cases, which is too careful and no false alarm.
+            row("latency.mean", if kind == Operations::Spiky { NOT_MORE } else { NOMINAL });
             row("latency.p95", NOT_MORE);
             row("latency.sd", NOT_MORE);
             row("latency.mad", NOT_MORE);
