@@ -9,7 +9,7 @@ use std::time::Duration;
 use hdrhistogram::serialization::Deserializer;
 
 use super::recording::Rounds;
-use super::{Plan, RoundResult, rows, validity};
+use super::{Plan, RoundResult, rows, stalls, validity};
 use crate::error::{Error, Result};
 use crate::load::Model;
 use crate::record::charge::{self, Charged};
@@ -17,6 +17,7 @@ use crate::record::folded;
 use crate::record::operation::Operations;
 use crate::record::pass::Pass;
 use crate::record::stacks::Stacks;
+use crate::record::stall::STALLS_FILE;
 use crate::record::store::Draft;
 use crate::record::{self, Environment, Metric, Phase, Probed, Round, Run, histogram, pprof, schema};
 use crate::warning::{Caution, Warning};
@@ -57,6 +58,7 @@ pub(super) fn run(plan: &Plan, made: &Made, rounds: &mut Rounds) -> Run {
         metrics: metrics(rounds),
         rounds: rounds.results.iter().map(round).collect(),
         phases: phases(rounds),
+        stalls: stalls::worst(rounds),
         functions: charge::functions(&charged(rounds, Pass::Cpu, "cpu"), "cpu"),
         sites: charge::sites(&charged(rounds, Pass::Heap, "heap")),
         probes: probes(rounds),
@@ -253,6 +255,7 @@ pub(super) fn write_files(draft: &Draft, made: &Made, rounds: &Rounds) -> Result
     rows::merge(folder, &rounds.results, &folder.join("ops.csv"))?;
     write_log(&folder.join("latency.hlog"), made, rounds)?;
     write_series(&folder.join("series.csv"), rounds)?;
+    stalls::write(&folder.join(STALLS_FILE), rounds)?;
     if !cpu.stacks.is_empty() {
         let duration: Duration = rounds.of(Pass::Cpu).map(|result| result.elapsed).sum();
         let samples = cpu.weight("samples").map_or(1, |weight| cpu.total(weight)).max(1);
@@ -264,6 +267,18 @@ pub(super) fn write_files(draft: &Draft, made: &Made, rounds: &Rounds) -> Result
             comment: format!("perfkit run {}: CPU time as measured, all rounds of the cpu pass", made.id),
         };
         write_stacks(folder, "cpu", &cpu, &about)?;
+    }
+    let held = merged(rounds, Pass::Time, "stalls");
+    if !held.stacks.is_empty() {
+        let duration: Duration = rounds.of(Pass::Time).map(|result| result.elapsed).sum();
+        let about = pprof::About {
+            time_ns: made.started.as_nanos() as i64,
+            duration_ns: duration.as_nanos() as i64,
+            period: 1,
+            default_weight: "held".to_owned(),
+            comment: format!("perfkit run {}: worker threads held by stalls, all rounds of the time pass", made.id),
+        };
+        write_stacks(folder, "stalls", &held, &about)?;
     }
     if let Some((result, stacks)) = heap {
         let about = pprof::About {

@@ -12,6 +12,7 @@ mod plan;
 mod recording;
 mod rows;
 mod services;
+mod stalls;
 mod validity;
 
 use std::sync::Arc;

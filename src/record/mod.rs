@@ -22,6 +22,7 @@ pub mod schema;
 pub mod series;
 pub mod site;
 pub mod stacks;
+pub mod stall;
 pub mod store;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ pub use phase::Phase;
 pub use reading::Reading;
 pub use round::Round;
 pub use site::Site;
+pub use stall::Stall;
 
 /// Everything that was seen of one workload: the content of `run.json`.
 ///
@@ -83,6 +85,9 @@ pub struct Run {
     /// The parts of an operation.
     #[serde(default)]
     pub phases: Vec<Phase>,
+    /// Polls that held a worker thread, those that delayed others most first; `stalls.jsonl` has all.
+    #[serde(default)]
+    pub stalls: Vec<Stall>,
     /// CPU time by function.
     #[serde(default)]
     pub functions: Vec<Function>,
@@ -194,6 +199,7 @@ impl Run {
             metrics: Vec::new(),
             rounds: Vec::new(),
             phases: Vec::new(),
+            stalls: Vec::new(),
             functions: Vec::new(),
             sites: Vec::new(),
             probes: Vec::new(),

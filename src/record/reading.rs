@@ -1,4 +1,4 @@
-//! What a probe gives back after a round: metrics, series, histograms, weighted stacks. A probe has no fifth shape, so
+//! What a probe gives back after a round: metrics, series, phases, weighted stacks, stalls. A probe has no other shape, so
 //! record, analysis and report know shapes, not probes.
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::phase::Phase;
 use super::series::Series;
 use super::stacks::Stacks;
+use super::stall::Stall;
 use crate::unit::{Better, Unit};
 use crate::warning::Warning;
 
@@ -23,6 +24,9 @@ pub struct Reading {
     pub phases: Vec<Phase>,
     /// Weighted call stacks, with what they are of: `cpu`, `heap`.
     pub stacks: Vec<(String, Stacks)>,
+    /// Times in which a worker thread was held; their round is the parent's to say.
+    #[serde(default)]
+    pub stalls: Vec<Stall>,
     /// Facts about the probe's own work.
     pub detail: Map<String, Value>,
     /// What it lost.
