@@ -90,6 +90,7 @@ pub(super) struct Driving {
     pub(super) runtime: Option<String>,
     pub(super) passes: Option<Vec<String>>,
     pub(super) frequency: Option<u32>,
+    pub(super) stall_threshold: Option<String>,
     pub(super) min_success: Option<String>,
     #[serde(default)]
     pub(super) param: BTreeMap<String, String>,
@@ -117,6 +118,7 @@ impl Driving {
             runtime: self.runtime.or(other.runtime),
             passes: self.passes.or(other.passes),
             frequency: self.frequency.or(other.frequency),
+            stall_threshold: self.stall_threshold.or(other.stall_threshold),
             min_success: self.min_success.or(other.min_success),
             param: join(other.param, self.param),
             phase_timeout: join(other.phase_timeout, self.phase_timeout),

@@ -10,7 +10,7 @@ use clap::Args;
 use super::config::{self, Driving};
 use super::{Session, parse};
 use crate::error::{Error, Result};
-use crate::experiment::{Flavor, Plan, unknown_workload};
+use crate::experiment::{Flavor, Plan, STALL_THRESHOLD, unknown_workload};
 use crate::load::Load;
 use crate::record::pass::Pass;
 use crate::suite::Entry;
@@ -78,6 +78,9 @@ pub(super) struct DriveFlags {
     /// Stacks per second of CPU time in the cpu pass [default: 199]
     #[arg(long, value_name = "HZ", env = "PERFKIT_FREQUENCY", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     frequency: Option<u32>,
+    /// A poll that holds its worker thread for longer is a stall [default: 10ms]
+    #[arg(long, value_name = "TIME", env = "PERFKIT_STALL_THRESHOLD", value_parser = parse::flag(parse::duration))]
+    stall_threshold: Option<Duration>,
     /// Success rate below which the run is invalid [default: 95%]
     #[arg(long, value_name = "RATIO", env = "PERFKIT_MIN_SUCCESS", value_parser = parse::flag(parse::ratio))]
     min_success: Option<f64>,
@@ -142,6 +145,7 @@ fn decide(
         seed: arguments.seed.or(file.seed).unwrap_or(SEED),
         runtime,
         frequency_hz: arguments.frequency.or(file.frequency).unwrap_or(FREQUENCY_HZ).clamp(1, 10_000),
+        stall_threshold: stall_threshold(arguments, file)?,
         service_urls: service_urls(arguments),
         phase_timeouts: phase_timeouts(arguments, file, description)?,
         floor: match (arguments.min_success, &file.min_success) {
@@ -151,6 +155,20 @@ fn decide(
         },
         executable: None,
     })
+}
+
+/// The watchdog looks each millisecond: what is shorter than two of its looks it cannot see.
+fn stall_threshold(arguments: &DriveFlags, file: &Driving) -> Result<Duration> {
+    const LEAST: Duration = Duration::from_millis(2);
+    let of_file = file.stall_threshold.as_deref().map(parse::duration).transpose()?;
+    let threshold = arguments.stall_threshold.or(of_file).unwrap_or(STALL_THRESHOLD);
+    if threshold < LEAST {
+        return Err(Error::usage(
+            format!("--stall-threshold {threshold:?} is too short to be seen"),
+            "give at least 2ms",
+        ));
+    }
+    Ok(threshold)
 }
 
 fn load(session: &Session<'_>, arguments: &DriveFlags, file: &Driving, description: &Description) -> Result<Load> {

@@ -87,8 +87,12 @@ fn run(suite: &Suite) -> Result<()> {
     }
     probe::phases::resolve_traceparent(|text| OperationId::from_traceparent(text).map(|id| id.0));
     let runtime = hooks.into_builder().build().map_err(Error::internal)?;
-    let settings =
-        Settings { frequency_hz: order.frequency_hz, folder: order.folder.clone(), runtime: runtime.handle().clone() };
+    let settings = Settings {
+        frequency_hz: order.frequency_hz,
+        stall_threshold: order.stall_threshold,
+        folder: order.folder.clone(),
+        runtime: runtime.handle().clone(),
+    };
     let round = Round {
         workload: Arc::clone(&entry.workload),
         context: Arc::new(context(&order)?),

@@ -31,7 +31,7 @@ pub(crate) use environment::redact_command;
 pub use observe::Watch;
 pub use order::RoundResult;
 pub(crate) use plan::unknown_workload;
-pub use plan::{Flavor, Plan};
+pub use plan::{Flavor, Plan, STALL_THRESHOLD};
 pub use recording::{Fixture, Recording, Step, Turn};
 
 /// Whether the program was built without optimization.

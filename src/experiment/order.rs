@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Flavor, Plan};
+use super::plan::{self, Flavor, Plan};
 use crate::error::{Error, Result};
 use crate::load::{Load, Model, Schedule};
 use crate::record::Reading;
@@ -33,6 +33,8 @@ pub(super) struct Order {
     pub(super) seed: u64,
     pub(super) runtime: Flavor,
     pub(super) frequency_hz: u32,
+    #[serde(default = "plan::default_stall_threshold")]
+    pub(super) stall_threshold: Duration,
     pub(super) services: BTreeMap<String, String>,
     pub(super) phase_timeouts: BTreeMap<String, Duration>,
     /// The round's own folder, where its results go.
@@ -82,6 +84,7 @@ impl Order {
             seed: plan.seed,
             runtime: plan.runtime,
             frequency_hz: plan.frequency_hz,
+            stall_threshold: plan.stall_threshold,
             services,
             phase_timeouts: phase_timeouts.collect(),
             folder,

@@ -35,6 +35,8 @@ pub struct Plan {
     pub runtime: Flavor,
     /// Stacks per second of CPU time in the CPU pass.
     pub frequency_hz: u32,
+    /// A poll that holds its worker thread for longer is a stall.
+    pub stall_threshold: Duration,
     /// Services that the user runs; may hold credentials.
     pub service_urls: BTreeMap<Need, String>,
     /// Timeouts of phases.
@@ -43,6 +45,14 @@ pub struct Plan {
     pub floor: f64,
     /// The program that runs the rounds; `None`: this one.
     pub executable: Option<PathBuf>,
+}
+
+/// A poll that holds its worker thread for longer is a stall, where nobody says otherwise.
+pub const STALL_THRESHOLD: Duration = Duration::from_millis(10);
+
+/// What an order of an older program means.
+pub(super) fn default_stall_threshold() -> Duration {
+    STALL_THRESHOLD
 }
 
 /// The kind of tokio runtime.

@@ -7,8 +7,14 @@ use tokio::runtime::Builder;
 pub struct Hooks {
     builder: Builder,
     #[cfg(tokio_unstable)]
-    before_poll: Vec<fn(&tokio::runtime::TaskMeta<'_>)>,
+    before_poll: Vec<Hook>,
+    #[cfg(tokio_unstable)]
+    after_poll: Vec<Hook>,
 }
+
+/// What is called with the task that is polled.
+#[cfg(tokio_unstable)]
+type Hook = fn(&tokio::runtime::TaskMeta<'_>);
 
 impl Hooks {
     /// Hooks into the runtime that `builder` will build.
@@ -18,6 +24,8 @@ impl Hooks {
             builder,
             #[cfg(tokio_unstable)]
             before_poll: Vec::new(),
+            #[cfg(tokio_unstable)]
+            after_poll: Vec::new(),
         }
     }
 
@@ -32,6 +40,12 @@ impl Hooks {
         self.before_poll.push(hook);
     }
 
+    /// Calls `hook` after each poll of a task.
+    #[cfg(tokio_unstable)]
+    pub fn after_poll(&mut self, hook: fn(&tokio::runtime::TaskMeta<'_>)) {
+        self.after_poll.push(hook);
+    }
+
     /// The builder with all hooks in it.
     #[must_use]
     #[cfg_attr(not(tokio_unstable), allow(unused_mut))]
@@ -40,6 +54,11 @@ impl Hooks {
         if !self.before_poll.is_empty() {
             let hooks = self.before_poll;
             self.builder.on_before_task_poll(move |task| hooks.iter().for_each(|hook| hook(task)));
+        }
+        #[cfg(tokio_unstable)]
+        if !self.after_poll.is_empty() {
+            let hooks = self.after_poll;
+            self.builder.on_after_task_poll(move |task| hooks.iter().for_each(|hook| hook(task)));
         }
         self.builder
     }

@@ -1,17 +1,21 @@
 //! What is watched. A probe starts, stops, and gives a [`Reading`]; it knows neither the workload nor the load, and
 //! prints nothing.
 
+mod capture;
 pub mod cpu;
 pub mod heap;
 pub mod hooks;
 pub mod phases;
 pub mod resources;
 pub mod runtime;
+mod slot;
+pub mod stalls;
 mod symbols;
 pub mod tasks;
 pub mod wait;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::error::Result;
 use crate::record::Reading;
@@ -59,6 +63,8 @@ pub trait Running: Send {
 pub struct Settings {
     /// Stacks per second of CPU time.
     pub frequency_hz: u32,
+    /// A poll that holds its thread for longer is a stall.
+    pub stall_threshold: Duration,
     /// A folder for files of its own.
     pub folder: PathBuf,
     /// The runtime that the workload runs on.
@@ -66,5 +72,12 @@ pub struct Settings {
 }
 
 /// Every probe, one line each.
-pub static ALL: &[&dyn Probe] =
-    &[&cpu::Cpu, &heap::Heap, &phases::Phases, &resources::Resources, &runtime::Runtime, &tasks::Tasks];
+pub static ALL: &[&dyn Probe] = &[
+    &cpu::Cpu,
+    &heap::Heap,
+    &phases::Phases,
+    &resources::Resources,
+    &runtime::Runtime,
+    &stalls::Stalls,
+    &tasks::Tasks,
+];

@@ -33,11 +33,19 @@ pub fn worker(task: impl Future<Output = ()> + Send) -> impl Future<Output = ()>
         let mut task = pin!(task);
         std::future::poll_fn(|cx| {
             polls.store(polls.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-            task.as_mut().poll(cx)
+            polling(|| task.as_mut().poll(cx))
         })
         .await;
     };
     waiting(counted)
+}
+
+/// A poll that the runtime does not tell the watchdog about is told here.
+#[inline]
+fn polling<T>(poll: impl FnOnce() -> T) -> T {
+    #[cfg(not(tokio_unstable))]
+    let _watched = super::slot::Watched::begin();
+    poll()
 }
 
 #[cfg(tokio_unstable)]

@@ -27,6 +27,7 @@ mod rows;
 mod secrets;
 mod services;
 mod stable;
+mod stalled;
 mod stored;
 mod tidy;
 mod truth;

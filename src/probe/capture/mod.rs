@@ -1,0 +1,144 @@
+//! The stack of another thread of this process, without stopping it for longer than a copy takes. A thread that waits in the
+//! kernel is read without a signal, which could interrupt its system call; a running one is asked by a signal. Names nothing.
+
+mod memory;
+mod signal;
+mod thread;
+mod unwind;
+
+use std::collections::HashMap;
+
+pub(super) use thread::{Clocks, Place, Thread};
+
+use memory::Memory;
+use unwind::Unwinder;
+
+/// Words of the stack of a waiting thread that are copied.
+const WORDS: usize = 32 * 1024;
+
+/// Registers and a copy of the stack.
+pub(super) struct Snapshot {
+    pc: u64,
+    sp: u64,
+    /// The frame pointer, where it is known.
+    bp: Option<u64>,
+    /// The stack from `sp` on.
+    stack: Vec<u64>,
+}
+
+impl Snapshot {
+    /// The word at an address of the copied stack.
+    fn word(&self, address: u64) -> Option<u64> {
+        let offset = address.checked_sub(self.sp)?;
+        if offset % 8 == 0 {
+            return self.stack.get(usize::try_from(offset / 8).ok()?).copied();
+        }
+        None
+    }
+}
+
+/// Takes stacks. One a process: it holds the unwind tables of all that is mapped.
+pub(super) struct Capturer {
+    memory: Option<Memory>,
+    unwinder: Unwinder,
+    /// The end of each thread's stack, once it is known.
+    limits: HashMap<u32, u64>,
+}
+
+/// A stack that was taken: addresses, the innermost first; all but the first are return addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Captured {
+    pub(super) addresses: Vec<u64>,
+    /// The number of the system call that the thread waited in.
+    pub(super) syscall: Option<u32>,
+}
+
+/// What stacks cannot be taken, and why; empty where all can.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lost {
+    pub(super) waiting: Option<&'static str>,
+    pub(super) running: Option<&'static str>,
+}
+
+impl Capturer {
+    /// Puts the signal's handler in place and reads the unwind tables. Called while the process has one thread.
+    pub(super) fn new() -> (Self, Lost) {
+        let memory = Memory::open();
+        let lost = Lost {
+            waiting: match (&memory, Thread::own().map(|thread| thread.place())) {
+                (None, _) => Some("/proc/self/mem cannot be read"),
+                (_, Ok(Place::Unknown) | Err(_)) => Some("/proc/self/task/…/syscall cannot be read"),
+                _ => None,
+            },
+            running: signal::install().is_none().then_some("the program uses every real-time signal"),
+        };
+        let unwinder = Unwinder::load(memory.as_ref());
+        (Self { memory, unwinder, limits: HashMap::new() }, lost)
+    }
+
+    /// Takes the stack of a thread, whatever it does.
+    pub(super) fn take(&mut self, thread: &Thread) -> Option<Captured> {
+        match thread.place() {
+            Place::Waiting { syscall, sp, pc } => {
+                let stack = self.waiting(thread.number(), sp)?;
+                // It went on meanwhile: what was copied is of two moments.
+                if thread.place() != (Place::Waiting { syscall, sp, pc }) {
+                    return None;
+                }
+                let addresses = self.unwind(&Snapshot { pc, sp, bp: None, stack });
+                Some(Captured { addresses, syscall })
+            }
+            Place::Running => self.running(thread.number()),
+            Place::Unknown if thread.is_running() => self.running(thread.number()),
+            Place::Unknown => None,
+        }
+    }
+
+    fn waiting(&mut self, number: u32, sp: u64) -> Option<Vec<u64>> {
+        let limit = self.limit(number, sp)?;
+        self.memory.as_ref()?.words(sp, limit, WORDS)
+    }
+
+    /// Takes the stack of a thread that runs, and whose stack is known: nothing may lie between the look that it runs and the
+    /// signal, or the signal could interrupt a system call that it has begun meanwhile.
+    fn running(&mut self, number: u32) -> Option<Captured> {
+        let snapshot = signal::ask(number, *self.limits.get(&number)?)?;
+        Some(Captured { addresses: self.unwind(&snapshot), syscall: None })
+    }
+
+    /// Learns where the stack of a thread is, from an address on it.
+    pub(super) fn learn(&mut self, number: u32, address: u64) {
+        let _ = self.limit(number, address);
+    }
+
+    /// The end of the stack that the thread is on.
+    fn limit(&mut self, number: u32, sp: u64) -> Option<u64> {
+        // Further than any stack is large: it is another one.
+        const LARGEST: u64 = 1 << 30;
+        if let Some(limit) = self.limits.get(&number)
+            && sp < *limit
+            && limit - sp < LARGEST
+        {
+            return Some(*limit);
+        }
+        let limit = memory::limit_of(&memory::maps(), sp)?;
+        self.limits.insert(number, limit);
+        Some(limit)
+    }
+
+    fn unwind(&mut self, snapshot: &Snapshot) -> Vec<u64> {
+        let trace = self.unwinder.unwind(snapshot);
+        if trace.complete {
+            return trace.addresses;
+        }
+        // Perhaps code that was loaded since.
+        self.unwinder.refresh(self.memory.as_ref());
+        let again = self.unwinder.unwind(snapshot);
+        if again.addresses.len() > trace.addresses.len() { again.addresses } else { trace.addresses }
+    }
+
+    /// Forgets a thread that has ended: its number may be given to another.
+    pub(super) fn forget(&mut self, number: u32) {
+        self.limits.remove(&number);
+    }
+}
