@@ -48,7 +48,12 @@ fn work(runtime: &Runtime) -> Cost {
 }
 
 fn sampled(runtime: &Runtime, frequency_hz: u32) -> Cost {
-    let settings = Settings { frequency_hz, folder: std::env::temp_dir(), runtime: runtime.handle().clone() };
+    let settings = Settings {
+        frequency_hz,
+        stall_threshold: perfkit::experiment::STALL_THRESHOLD,
+        folder: std::env::temp_dir(),
+        runtime: runtime.handle().clone(),
+    };
     let running = Cpu.start(&settings).expect("the probe starts");
     let cost = work(runtime);
     // Dropped and not stopped: stopping would name thousands of addresses between the sides of the comparison.

@@ -140,7 +140,12 @@ fn driven(
         observer,
         rows: folder.path().join("rows.csv"),
     };
-    let settings = Settings { frequency_hz: 99, folder: folder.path().to_owned(), runtime: runtime.handle().clone() };
+    let settings = Settings {
+        frequency_hz: 99,
+        stall_threshold: perfkit::experiment::STALL_THRESHOLD,
+        folder: folder.path().to_owned(),
+        runtime: runtime.handle().clone(),
+    };
     let (began, cpu) = (Cell::new(0.0), Cell::new(0.0));
     let running: Cell<Vec<Box<dyn Running>>> = Cell::default();
     let start = || {

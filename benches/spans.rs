@@ -42,7 +42,12 @@ fn main() {
     Phases.prepare(&mut hooks).expect("the first subscriber of this process");
     let runtime = hooks.into_builder().build().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
-    let settings = Settings { frequency_hz: 99, folder: folder.path().to_owned(), runtime: runtime.handle().clone() };
+    let settings = Settings {
+        frequency_hz: 99,
+        stall_threshold: perfkit::experiment::STALL_THRESHOLD,
+        folder: folder.path().to_owned(),
+        runtime: runtime.handle().clone(),
+    };
     let watched = |run: fn() -> Cost| {
         let settings = &settings;
         move || {

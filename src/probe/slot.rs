@@ -28,6 +28,7 @@ pub(super) struct Slot {
     spawned_at: AtomicCell<Option<&'static Location<'static>>>,
 }
 
+#[expect(clippy::declare_interior_mutable_const, reason = "a pattern for the statics below, never used itself")]
 const EMPTY: CachePadded<Slot> = CachePadded::new(Slot {
     thread: AtomicU32::new(0),
     stack: AtomicU64::new(0),
@@ -117,21 +118,18 @@ fn register() -> &'static Slot {
     let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
     let free =
         ALL.iter().find(|slot| slot.thread.compare_exchange(0, thread, Ordering::AcqRel, Ordering::Relaxed).is_ok());
-    let slot: &'static Slot = match free {
-        Some(slot) => {
-            slot.stack.store((&raw const thread).addr() as u64, Ordering::Release);
-            // A thread that is ending has no place to keep it: then it is not watched.
-            if RETURN.try_with(|back| back.set(Some(Owner(slot)))).is_err() {
-                slot.thread.store(0, Ordering::Release);
-                &SPARE
-            } else {
-                slot
-            }
-        }
-        None => {
-            UNWATCHED.fetch_add(1, Ordering::Relaxed);
+    let slot: &'static Slot = if let Some(slot) = free {
+        slot.stack.store((&raw const thread).addr() as u64, Ordering::Release);
+        // A thread that is ending has no place to keep it: then it is not watched.
+        if RETURN.try_with(|back| back.set(Some(Owner(slot)))).is_ok() {
+            slot
+        } else {
+            slot.thread.store(0, Ordering::Release);
             &SPARE
         }
+    } else {
+        UNWATCHED.fetch_add(1, Ordering::Relaxed);
+        &SPARE
     };
     OWN.set(Some(slot));
     slot

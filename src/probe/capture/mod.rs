@@ -53,6 +53,16 @@ pub(super) struct Captured {
     pub(super) syscall: Option<u32>,
 }
 
+/// What came of looking at a thread that may wait.
+pub(super) enum Taken {
+    /// It waits here.
+    Stack(Captured),
+    /// It runs, or is ready to.
+    Runs,
+    /// It went on, or the kernel does not tell.
+    Missed,
+}
+
 /// What stacks cannot be taken, and why; empty where all can.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lost {
@@ -76,32 +86,33 @@ impl Capturer {
         (Self { memory, unwinder, limits: HashMap::new() }, lost)
     }
 
-    /// Takes the stack of a thread, whatever it does.
-    pub(super) fn take(&mut self, thread: &Thread) -> Option<Captured> {
+    /// Takes the stack of a thread that waits in the kernel.
+    pub(super) fn waiting(&mut self, thread: &Thread) -> Taken {
         match thread.place() {
             Place::Waiting { syscall, sp, pc } => {
-                let stack = self.waiting(thread.number(), sp)?;
-                // It went on meanwhile: what was copied is of two moments.
-                if thread.place() != (Place::Waiting { syscall, sp, pc }) {
-                    return None;
+                let words = self.words(thread.number(), sp);
+                // Where it went on meanwhile, what was copied is of two moments.
+                match words.filter(|_| thread.place() == (Place::Waiting { syscall, sp, pc })) {
+                    Some(stack) => {
+                        let addresses = self.unwind(&Snapshot { pc, sp, bp: None, stack });
+                        Taken::Stack(Captured { addresses, syscall })
+                    }
+                    None => Taken::Missed,
                 }
-                let addresses = self.unwind(&Snapshot { pc, sp, bp: None, stack });
-                Some(Captured { addresses, syscall })
             }
-            Place::Running => self.running(thread.number()),
-            Place::Unknown if thread.is_running() => self.running(thread.number()),
-            Place::Unknown => None,
+            Place::Running => Taken::Runs,
+            Place::Unknown if thread.is_running() => Taken::Runs,
+            Place::Unknown => Taken::Missed,
         }
     }
 
-    fn waiting(&mut self, number: u32, sp: u64) -> Option<Vec<u64>> {
+    fn words(&mut self, number: u32, sp: u64) -> Option<Vec<u64>> {
         let limit = self.limit(number, sp)?;
         self.memory.as_ref()?.words(sp, limit, WORDS)
     }
 
-    /// Takes the stack of a thread that runs, and whose stack is known: nothing may lie between the look that it runs and the
-    /// signal, or the signal could interrupt a system call that it has begun meanwhile.
-    fn running(&mut self, number: u32) -> Option<Captured> {
+    /// Takes the stack of a thread that computes. One that does not run for some milliseconds does not answer.
+    pub(super) fn computing(&mut self, number: u32) -> Option<Captured> {
         let snapshot = signal::ask(number, *self.limits.get(&number)?)?;
         Some(Captured { addresses: self.unwind(&snapshot), syscall: None })
     }

@@ -35,8 +35,8 @@ static REQUEST: Mutex<()> = Mutex::new(());
 
 /// Looks how often whether the copy is there.
 const LOOK: Duration = Duration::from_micros(20);
-/// A thread that does not run for so long is not running.
-const PATIENCE: u32 = 250;
+/// Looks until a thread is taken for one that does not run: two of the kernel's ticks.
+const PATIENCE: u32 = 100;
 
 /// Puts the handler in place, on a signal that the program does not use. Called before there are other threads.
 pub(super) fn install() -> Option<i32> {
@@ -64,6 +64,41 @@ fn set(signal: i32) -> bool {
     }
 }
 
+/// A timer on the CPU time of a thread. It goes off at the kernel's next tick while the thread runs, and the thread gets the
+/// signal where it goes back to its own code: a thread that waits in a system call is never interrupted, as one would be that
+/// began to wait just before a signal was sent to it.
+struct Timer(libc::timer_t);
+
+impl Timer {
+    fn arm(thread: u32, signal: i32) -> Option<Self> {
+        // The clock of one thread's CPU time, as the kernel numbers them.
+        let clock = (!(thread as libc::clockid_t) << 3) | 6;
+        // SAFETY: zeros are a valid `sigevent` and a valid timer's number, which the call fills in; what is pointed to lives
+        // until it returns.
+        unsafe {
+            let mut event: libc::sigevent = std::mem::zeroed();
+            event.sigev_notify = libc::SIGEV_THREAD_ID;
+            event.sigev_signo = signal;
+            event.sigev_notify_thread_id = thread as libc::c_int;
+            let mut timer: libc::timer_t = std::mem::zeroed();
+            if libc::timer_create(clock, &raw mut event, &raw mut timer) != 0 {
+                return None;
+            }
+            let timer = Self(timer);
+            let mut at: libc::itimerspec = std::mem::zeroed();
+            at.it_value.tv_nsec = 1;
+            (libc::timer_settime(timer.0, 0, &raw const at, std::ptr::null_mut()) == 0).then_some(timer)
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        // SAFETY: the timer was made by `arm` and is deleted only here.
+        unsafe { libc::timer_delete(self.0) };
+    }
+}
+
 /// Asks a running thread for its registers and its stack up to `limit`. `None` where it does not answer in time: it ended, it
 /// does not get a processor, or it keeps the signal blocked.
 pub(super) fn ask(thread: u32, limit: u64) -> Option<Snapshot> {
@@ -72,13 +107,13 @@ pub(super) fn ask(thread: u32, limit: u64) -> Option<Snapshot> {
     THREAD.store(thread, Ordering::Relaxed);
     LIMIT.store(limit, Ordering::Relaxed);
     STATE.store(WANTED, Ordering::Release);
-    // SAFETY: a raw system call with numbers only. A thread that has ended makes it fail.
-    let sent = unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal) } == 0;
+    let timer = Timer::arm(thread, signal);
     let mut looks = 0;
-    while sent && looks < PATIENCE && STATE.load(Ordering::Acquire) != DONE {
+    while timer.is_some() && looks < PATIENCE && STATE.load(Ordering::Acquire) != DONE {
         std::thread::sleep(LOOK);
         looks += 1;
     }
+    drop(timer);
     // Taken back, unless the thread is just at it: then it will be done at once.
     while STATE.compare_exchange(WANTED, IDLE, Ordering::AcqRel, Ordering::Acquire) == Err(COPYING) {
         std::thread::sleep(LOOK);
@@ -105,7 +140,7 @@ extern "C" fn copy(_signal: i32, _info: *mut libc::siginfo_t, context: *mut libc
     let limit = LIMIT.load(Ordering::Relaxed);
     let mut words = 0;
     // A stack pointer elsewhere belongs to a stack that is not the thread's own: a coroutine's.
-    if sp & 7 == 0 && sp < limit {
+    if sp.is_multiple_of(8) && sp < limit {
         words = (((limit - sp) / 8) as usize).min(WORDS);
         for (index, word) in STACK.iter().enumerate().take(words) {
             // SAFETY: from the stack pointer to the end of the thread's stack all is mapped and readable, and this thread, whose

@@ -74,7 +74,7 @@ impl Waits {
 
     /// The longest of all.
     pub(super) fn longest(&self) -> Duration {
-        self.0.iter().map(|(start, end)| *end - *start).max().unwrap_or_default()
+        self.0.iter().map(|(start, end)| end.saturating_sub(*start)).max().unwrap_or_default()
     }
 }
 

@@ -156,11 +156,19 @@ struct Names {
     known: HashMap<(u64, bool), u32>,
 }
 
+/// A function in which a stall was found, and how long.
+struct Held {
+    function: Option<String>,
+    time: Duration,
+    path: Vec<u32>,
+    syscall: Option<u32>,
+}
+
 impl Names {
     /// Of the stacks of one stall that in whose function it was longest, with the system call there.
     fn longest_held(&mut self, one: &Seen, stacks: &mut Stacks) -> (Vec<u32>, Option<u32>) {
         let end = one.start + one.duration;
-        let mut held: Vec<(Option<String>, Duration, Vec<u32>, Option<u32>)> = Vec::new();
+        let mut held: Vec<Held> = Vec::new();
         for (index, (at, captured)) in one.captures.iter().enumerate() {
             // Each stands for the time up to the next; the first also for the time before.
             let from = if index == 0 { one.start } else { *at };
@@ -170,13 +178,13 @@ impl Names {
             let frames: Vec<Frame> = stacks.frames(&whole).map(|(frame, _)| frame.clone()).collect();
             let function = culprit(&frames).map(|frame| frame.function.clone());
             let time = until.saturating_sub(from);
-            match held.iter_mut().find(|(known, ..)| *known == function) {
-                Some((_, sum, ..)) => *sum += time,
-                None => held.push((function, time, path, captured.syscall)),
+            match held.iter_mut().find(|known| known.function == function) {
+                Some(known) => known.time += time,
+                None => held.push(Held { function, time, path, syscall: captured.syscall }),
             }
         }
-        let longest = held.into_iter().reduce(|most, next| if next.1 > most.1 { next } else { most });
-        longest.map(|(_, _, path, syscall)| (path, syscall)).unwrap_or_default()
+        let longest = held.into_iter().reduce(|most, next| if next.time > most.time { next } else { most });
+        longest.map(|held| (held.path, held.syscall)).unwrap_or_default()
     }
 
     fn path(&mut self, addresses: &[u64], stacks: &mut Stacks) -> Vec<u32> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::probe::capture::{Captured, Capturer, Clocks, Thread};
+use crate::probe::capture::{Captured, Capturer, Clocks, Taken, Thread};
 use crate::probe::slot::{self, Poll, SLOTS, Slot};
 
 /// Between two looks.
@@ -70,7 +70,12 @@ struct Open {
 impl Open {
     /// How long it has been seen to last.
     fn age(&self) -> Duration {
-        self.last.at - self.first.at
+        self.last.at.saturating_sub(self.first.at)
+    }
+
+    /// CPU time that its thread has used in it.
+    fn cpu(&self) -> Duration {
+        Duration::from_nanos(self.last.clocks.cpu_ns.saturating_sub(self.first.clocks.cpu_ns))
     }
 }
 
@@ -100,7 +105,7 @@ pub(super) fn run(
     while !stop.load(Ordering::Acquire) {
         std::thread::sleep(TICK);
         let now = origin.elapsed();
-        watchdog.watched.latest = watchdog.watched.latest.max(now - last);
+        watchdog.watched.latest = watchdog.watched.latest.max(now.saturating_sub(last));
         watchdog.look(last, now);
         last = now;
     }
@@ -166,8 +171,14 @@ impl Watchdog<'_> {
         if open.age() < open.next || open.captures.len() >= MOST_CAPTURES {
             return;
         }
+        let captured = match self.capturer.waiting(thread) {
+            Taken::Stack(captured) => Some(captured),
+            // One that did not get a processor has not done anything that its stack could tell.
+            Taken::Runs if open.cpu() < open.age() / 2 => return,
+            Taken::Runs => self.capturer.computing(thread.number()),
+            Taken::Missed => None,
+        };
         open.next = open.age() * 2;
-        let captured = self.capturer.take(thread);
         match captured.filter(|_| slot.sequence() == open.poll.sequence) {
             Some(captured) => open.captures.push((self.origin.elapsed(), captured)),
             None => self.watched.missed += u64::from(slot.sequence() == open.poll.sequence),
@@ -186,9 +197,9 @@ impl Watchdog<'_> {
         }
         // A look that came late says little about when something happened: no more than a tick is added at either end.
         let half = |from: Duration, to: Duration| (to.saturating_sub(from)).min(TICK) / 2;
-        let start = open.first.at - half(open.before, open.first.at);
+        let start = open.first.at.saturating_sub(half(open.before, open.first.at));
         let end = open.last.at + half(open.last.at, now);
-        let duration = end - start;
+        let duration = end.saturating_sub(start);
         // The time ready for a processor is counted when the thread gets one: also what it waited for at the last look.
         let after = watch.thread.clocks().unwrap_or(open.last.clocks);
         let grown = |of: fn(&Clocks) -> u64| Duration::from_nanos(of(&after).saturating_sub(of(&open.first.clocks)));
@@ -196,7 +207,7 @@ impl Watchdog<'_> {
         self.watched.seen.push(Seen {
             start,
             duration,
-            cpu: grown(|clocks| clocks.cpu_ns).min(duration - waited),
+            cpu: grown(|clocks| clocks.cpu_ns).min(duration.saturating_sub(waited)),
             waited,
             thread: watch.thread.name(),
             poll: open.poll,
@@ -227,7 +238,7 @@ fn clocks(thread: &Thread, origin: Instant) -> Option<Look> {
         let clocks = thread.clocks()?;
         let at = origin.elapsed();
         look = Some(Look { at: before, clocks });
-        if at - before < APART {
+        if at.saturating_sub(before) < APART {
             break;
         }
     }
