@@ -1,10 +1,16 @@
 //! What a run means. Pure functions of the [`Run`]: no clock, no file, no thread; they cannot fail.
 
 mod allocation;
+mod block_in_place;
 mod blocking;
+mod cpu_bound;
 mod hot_path;
+mod lock;
+mod pool;
+mod preempted;
 mod scheduling;
 pub mod summary;
+mod timer;
 mod validity;
 pub mod variance;
 mod waiting;
@@ -30,11 +36,20 @@ pub struct Analysis {
 pub static ALL: &[&Analysis] = &[
     &validity::ANALYSIS,
     &blocking::ANALYSIS,
+    &lock::ANALYSIS,
+    &cpu_bound::ANALYSIS,
+    &timer::ANALYSIS,
+    &pool::ANALYSIS,
     &scheduling::ANALYSIS,
+    &preempted::ANALYSIS,
+    &block_in_place::ANALYSIS,
     &hot_path::ANALYSIS,
     &waiting::ANALYSIS,
     &allocation::ANALYSIS,
 ];
+
+/// The most places with stalls that a rule tells; the report's table has more.
+const MOST_STALLS: usize = 5;
 
 /// All findings of a run, the worst first.
 #[must_use]

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::summary::stalls;
 use super::{Analysis, evidence, largest, mean};
 use crate::record::Run;
 use crate::record::finding::{Finding, Severity};
@@ -26,10 +27,18 @@ const COMPUTING: f64 = 0.5;
 const LONG_DELAY_NS: f64 = 5e6;
 
 fn analyze(run: &Run) -> Vec<Finding> {
-    [long_polls(run), waiting(run), delayed(run), saturated(run)].into_iter().flatten().collect()
+    [long_polls(run), waiting(run), delayed(run), saturated(run), pinned(run)].into_iter().flatten().collect()
 }
 
+/// Below this busy ratio there are workers with nothing to do.
+const IDLE: f64 = 0.6;
+
+/// Long polls of which nothing is known but their length.
 fn long_polls(run: &Run) -> Option<Finding> {
+    // Where the program's stalls are known, they say it with function and line.
+    if stalls::own(run).next().is_some() {
+        return None;
+    }
     let longest = largest(run, "poll.max").filter(|longest| *longest > LONG_POLL_NS)?;
     let (slow, p99) = (mean(run, "poll.slow")?, mean(run, "poll.p99")?);
     Some(Finding {
@@ -107,4 +116,88 @@ fn delayed(run: &Run) -> Option<Finding> {
         evidence: evidence([("schedule_delay_p99_ns", json!(p99))]),
         next_step: "shorten what holds the threads: long polls, blocking calls, CPU time".to_owned(),
     })
+}
+
+/// Tasks that waited behind a stall although other workers were idle. Nobody saw which queue they stood in: what tokio does
+/// makes one place likely.
+fn pinned(run: &Run) -> Option<Finding> {
+    let workers = stalls::workers(run).filter(|workers| *workers > 1)?;
+    let ratio = mean(run, "runtime.busy_ratio").filter(|ratio| *ratio < IDLE)?;
+    let behind = || stalls::own(run).filter(|stall| stall.delayed_tasks > 0);
+    let (count, tasks) = (behind().count(), behind().map(|stall| stall.delayed_tasks).sum::<u64>());
+    let delay = behind().map(|stall| stall.delay_ns as f64).sum::<f64>();
+    (count > 0).then(|| Finding {
+        rule: ANALYSIS.rule.to_owned(),
+        severity: Severity::Info,
+        title: "tasks waited behind held workers although others were idle".to_owned(),
+        detail: format!(
+            "The {workers} workers were busy {:.0} % of the time, yet tasks that were ready waited during {} stalls \
+             ({tasks} waits, {} in all). Likely the last task that the held worker woke: tokio keeps it in a slot that no \
+             other worker takes from.",
+            ratio * 100.0,
+            Unit::Count.show(count as f64),
+            Unit::Ns.show(delay)
+        ),
+        evidence: evidence([
+            ("busy_ratio", json!(ratio)),
+            ("workers", json!(workers)),
+            ("stalls", json!(count)),
+            ("delayed_tasks", json!(tasks)),
+            ("delay_ns", json!(delay)),
+        ]),
+        next_step:
+            "end the stalls; until then do not wake a task right before the call that blocks, or yield_now between the two \
+             (tokio_unstable has Builder::disable_lifo_slot)"
+                .to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::summary::sample::{blocked, measured, preempted, watched};
+    use super::*;
+    use crate::record::Stall;
+
+    /// A run of two workers of which one was held while a task waited.
+    fn held() -> Run {
+        let mut run = watched(1);
+        run.load.runtime = "multi:2".into();
+        measured(&mut run, "runtime.busy_ratio", &[0.4]);
+        run.stalls = vec![Stall { delayed_tasks: 1, delay_ns: 30_000_000, ..blocked("shop::load", 1) }];
+        run
+    }
+
+    #[test]
+    fn a_task_that_waits_although_workers_are_idle_is_told_with_care() {
+        let findings = analyze(&held());
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].severity == Severity::Info && findings[0].detail.contains("Likely"), "{findings:?}");
+        assert_eq!(findings[0].evidence["delayed_tasks"], 1);
+    }
+
+    #[test]
+    fn nothing_is_pinned_on_one_worker_on_busy_ones_or_behind_what_delays_nobody() {
+        let mut single = held();
+        single.load.runtime = "current".into();
+        let mut busy = held();
+        busy.metrics[0].values = vec![0.7];
+        let mut alone = held();
+        alone.stalls[0].delayed_tasks = 0;
+        let mut machine = held();
+        machine.stalls = vec![Stall { delayed_tasks: 1, ..preempted("shop::load", 1) }];
+        for run in [single, busy, alone, machine] {
+            assert_eq!(analyze(&run), []);
+        }
+    }
+
+    #[test]
+    fn long_polls_are_told_only_where_no_stall_says_whose_they_are() {
+        let mut run = watched(1);
+        for (metric, value) in [("poll.max", 32e6), ("poll.slow", 3.0), ("poll.p99", 1e6)] {
+            measured(&mut run, metric, &[value]);
+        }
+        assert_eq!(analyze(&run).len(), 1);
+        run.stalls = vec![blocked("shop::load", 1)];
+        assert_eq!(analyze(&run), []);
+    }
 }

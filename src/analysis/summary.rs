@@ -1,5 +1,9 @@
 //! The figures that every report shows, computed once: means over rounds with their 95 % intervals, shares, rankings.
 
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod stalls;
+
 use crate::record::{Function, Metric, Run, Site, name};
 use crate::stats::{describe, interval};
 use crate::unit::Unit;
@@ -159,8 +163,8 @@ fn ranked(
 #[must_use]
 pub fn own_crates(run: &Run) -> std::collections::BTreeSet<String> {
     let functions = run.functions.iter().map(|function| (function.name.as_str(), function.file.as_deref()));
-    let sites = run.sites.iter().flat_map(|site| &site.stack);
-    let frames = sites.map(|frame| (frame.function.as_str(), frame.file.as_deref()));
+    let stacks = run.sites.iter().map(|site| &site.stack).chain(run.stalls.iter().map(|stall| &stall.stack));
+    let frames = stacks.flatten().map(|frame| (frame.function.as_str(), frame.file.as_deref()));
     let own = functions.chain(frames).filter(|(function, file)| {
         file.is_some_and(|file| !name::is_library_file(file)) && !name::is_plumbing(function, true)
     });

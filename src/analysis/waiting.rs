@@ -30,7 +30,8 @@ fn analyze(run: &Run) -> Vec<Finding> {
     let candidates = run.phases.iter().filter(|phase| idle_share(phase) >= most * 0.8);
     let Some(phase) = candidates.min_by(|a, b| total(a).total_cmp(&total(b))) else { return Vec::new() };
     let share = idle_share(phase);
-    if share < SHARE {
+    // What is waited for in a pool is the pool, and `pool` says so.
+    if share < SHARE || super::pool::is_checkout(phase) {
         return Vec::new();
     }
     vec![Finding {

@@ -6,11 +6,12 @@ use clap::{Args, ValueEnum};
 
 use super::profile::{frames, report_folder};
 use super::{Exit, Session};
-use crate::analysis::summary::{self, Frames};
+use crate::analysis::summary::{self, Frames, stalls};
 use crate::error::{Error, Result};
 use crate::record::Run;
 use crate::record::{folded, store};
 use crate::report::flamegraph::{self, Drawing, Width};
+use crate::unit::Unit;
 
 /// What `flamegraph` takes.
 #[derive(Args, Debug, Clone)]
@@ -36,6 +37,8 @@ pub(super) enum Of {
     Cpu,
     /// Allocated bytes
     Heap,
+    /// Time in which stalls held worker threads
+    Stalls,
 }
 
 impl Of {
@@ -43,12 +46,13 @@ impl Of {
         match self {
             Self::Cpu => "cpu.folded",
             Self::Heap => "heap.folded",
+            Self::Stalls => "stalls.folded",
         }
     }
 
     fn width(self) -> Width {
         match self {
-            Self::Cpu => Width::Nanoseconds,
+            Self::Cpu | Self::Stalls => Width::Nanoseconds,
             Self::Heap => Width::Bytes,
         }
     }
@@ -57,6 +61,37 @@ impl Of {
         match self {
             Self::Cpu => "CPU time",
             Self::Heap => "allocated bytes",
+            Self::Stalls => "worker threads held",
+        }
+    }
+
+    /// The picture's name below the reports; what changed has `-diff` behind it.
+    pub(super) fn picture(self) -> &'static str {
+        match self {
+            Self::Cpu => "flamegraph",
+            Self::Heap => "heap-flamegraph",
+            Self::Stalls => "stall-flamegraph",
+        }
+    }
+
+    /// Why there is nothing to draw of a run, and what to do about it.
+    fn absent(self, run: &Run) -> Error {
+        match self {
+            Self::Cpu | Self::Heap => Error::usage(
+                format!("run {} has no stacks of {}", run.id, self.title()),
+                format!("measure with `perfkit profile {} --passes time,cpu,heap`", run.workload),
+            ),
+            Self::Stalls if stalls::were_watched(run) => {
+                let threshold = Unit::Ns.show(stalls::threshold_ns(run));
+                Error::usage(
+                    format!("nothing held a worker thread of run {} for {threshold}", run.id),
+                    "there is nothing to mend; `perfkit report` shows the longest polls and the phases",
+                )
+            }
+            Self::Stalls => Error::usage(
+                format!("stalls were not looked for in run {}", run.id),
+                format!("measure with `perfkit run {}`: its time pass looks for them", run.workload),
+            ),
         }
     }
 }
@@ -64,26 +99,18 @@ impl Of {
 pub(super) fn flamegraph(session: &Session<'_>, arguments: &FlamegraphArgs) -> Result<Exit> {
     let (run, folder) = session.store().load(&arguments.run)?;
     let svg = match &arguments.base {
-        None => draw(&run, &folder, arguments.of, frames(session))?,
+        None => draw(&run, &folder, arguments.of, frames(session))?.ok_or_else(|| arguments.of.absent(&run))?,
         Some(base) => {
             let (base, base_folder) = session.store().load(base)?;
             difference((&base, &base_folder), (&run, &folder), arguments.of, frames(session))?
         }
     };
-    let svg = svg.ok_or_else(|| {
-        let hint = format!("measure with `perfkit profile {} --passes time,cpu,heap`", run.workload);
-        Error::usage(format!("run {} has no stacks of {}", run.id, arguments.of.title()), hint)
-    })?;
     match &arguments.output {
         Some(path) if path.as_os_str() == "-" => session.output.result(|out| out.write_all(&svg))?,
         Some(path) => write(session, path, &svg)?,
         None => {
-            let name = match (arguments.of, arguments.base.is_some()) {
-                (Of::Cpu, false) => "flamegraph.svg",
-                (Of::Heap, false) => "heap-flamegraph.svg",
-                (Of::Cpu, true) => "flamegraph-diff.svg",
-                (Of::Heap, true) => "heap-flamegraph-diff.svg",
-            };
+            let change = if arguments.base.is_some() { "-diff" } else { "" };
+            let name = format!("{}{change}.svg", arguments.of.picture());
             write(session, &report_folder(session, &run)?.join(name), &svg)?;
         }
     }
@@ -110,22 +137,21 @@ pub(super) fn draw(run: &Run, folder: &Path, of: Of, frames: Frames) -> Result<O
     Ok(Some(svg))
 }
 
+/// The picture of what changed; an error that names the run without such stacks, where one has none.
 fn difference(
     (base, base_folder): (&Run, &Path),
     (head, head_folder): (&Run, &Path),
     of: Of,
     frames: Frames,
-) -> Result<Option<Vec<u8>>> {
-    let (Some(before), Some(after)) = (lines(base, base_folder, of, frames)?, lines(head, head_folder, of, frames)?)
-    else {
-        return Ok(None);
-    };
+) -> Result<Vec<u8>> {
+    let before = lines(base, base_folder, of, frames)?.ok_or_else(|| of.absent(base))?;
+    let after = lines(head, head_folder, of, frames)?.ok_or_else(|| of.absent(head))?;
     let title = format!("{} against {}: change of {}", name(head), name(base), of.title());
     let subtitle = format!("{} → {}; red has grown, blue has shrunk", base.id, head.id);
     let drawing = Drawing { title: &title, subtitle: &subtitle, width: of.width() };
     let mut svg = Vec::new();
     flamegraph::draw_difference(&before, &after, &drawing, &mut svg).map_err(Error::internal)?;
-    Ok(Some(svg))
+    Ok(svg)
 }
 
 fn name(run: &Run) -> String {

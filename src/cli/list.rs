@@ -25,10 +25,10 @@ pub(super) fn list(session: &Session<'_>) -> Result<Exit> {
     entries.iter().try_for_each(|entry| describe(&mut text, entry)).map_err(Error::internal)?;
     text.push_str("rules for --fail-on\n");
     for analysis in analysis::ALL {
-        text.push_str(&format!("  {:<12} {}\n", analysis.rule, analysis.about));
+        text.push_str(&format!("  {:<14} {}\n", analysis.rule, analysis.about));
     }
     for (rule, about) in RULES {
-        text.push_str(&format!("  {rule:<12} {about}\n"));
+        text.push_str(&format!("  {rule:<14} {about}\n"));
     }
     session.output.text(&visible(&text))?;
     Ok(Exit::Done)

@@ -78,14 +78,13 @@ pub(super) fn catch_signals() -> Result<Interrupt> {
 fn write_reports(session: &Session<'_>, run: &Run, folder: &Path) -> Result<Vec<String>> {
     let target = report_folder(session, run)?;
     let mut files = vec![folder.join(store::RUN_FILE)];
-    let drawings = [(flamegraph::Of::Cpu, "flamegraph.svg"), (flamegraph::Of::Heap, "heap-flamegraph.svg")];
     let mut written = Vec::new();
-    for (of, name) in drawings {
+    for of in [flamegraph::Of::Cpu, flamegraph::Of::Heap, flamegraph::Of::Stalls] {
         if run.status == Status::Invalid {
             break;
         }
         if let Some(svg) = flamegraph::draw(run, folder, of, frames(session))? {
-            let path = target.join(name);
+            let path = target.join(format!("{}.svg", of.picture()));
             store::write_atomically(&path, &svg)?;
             written.push(path);
         }

@@ -11,7 +11,7 @@ use crate::record::folded::escape;
 /// What the widths of the frames mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
-    /// CPU time.
+    /// Time: of processors, or of threads that were held.
     Nanoseconds,
     /// Allocated bytes.
     Bytes,

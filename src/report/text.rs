@@ -1,5 +1,7 @@
-//! The bottleneck report as plain text: verdict, latencies, phases, functions, call sites, tasks, resources, findings.
+//! The bottleneck report as plain text: verdict, latencies, stalls, phases, functions, call sites, tasks, resources, findings.
 //! An invalid run shows its failures and no latency.
+
+mod stalls;
 
 use std::io::{self, Write};
 
@@ -37,6 +39,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write, style: fn(Tone) ->
             figures(&mut page, "Metrics", run, &names)?;
         } else {
             latencies(&mut page, run)?;
+            stalls::write(&mut page, run)?;
         }
         phases(&mut page, run)?;
         functions(&mut page, report)?;

@@ -28,6 +28,7 @@ mod secrets;
 mod services;
 mod stable;
 mod stalled;
+mod stalls_shown;
 mod stored;
 mod tidy;
 mod truth;

@@ -1,19 +1,14 @@
-//! `blocking`: phases that hold their worker thread. A phase that is entered for most of its time neither yields nor
-//! waits asynchronously: other tasks of that thread stand still meanwhile.
+//! Phases that hold their worker thread. A phase that is entered for most of its time neither yields nor waits
+//! asynchronously: other tasks of that thread stand still meanwhile. Says nothing that a stall says better.
 
 use serde_json::json;
 
-use super::{Analysis, evidence, largest};
+use super::super::summary::stalls;
+use super::super::{evidence, largest};
+use super::ANALYSIS;
 use crate::record::finding::{Finding, Severity};
 use crate::record::{Phase, Run};
 use crate::unit::Unit;
-
-pub(super) static ANALYSIS: Analysis = Analysis {
-    rule: "blocking",
-    about: "phases that hold their worker thread instead of yielding",
-    reads_invalid_runs: false,
-    analyze,
-};
 
 /// Held for so long on average, a phase delays every other task of its thread noticeably.
 const HELD_NS: f64 = 1e6;
@@ -22,13 +17,27 @@ const HELD_SHARE: f64 = 0.8;
 /// A shorter call counts too where it blocks again and again: this part of all latency.
 const SHORT_NS: f64 = 200e3;
 
-fn analyze(run: &Run) -> Vec<Finding> {
+/// Where stalls hold threads for this part of a phase's time, they may be what it is busy with.
+const EXPLAINED: f64 = 0.5;
+
+pub(super) fn analyze(run: &Run) -> Vec<Finding> {
     let holds = |phase: &&Phase| {
         let share = phase.busy_ns / phase.mean_ns.max(1.0);
         let heavy = phase.busy_ns >= HELD_NS || (phase.busy_ns >= SHORT_NS && phase.share.unwrap_or(0.0) >= 0.02);
         heavy && share >= HELD_SHARE && !has_children(run, phase)
     };
-    run.phases.iter().filter(holds).map(|phase| finding(run, phase)).collect()
+    run.phases.iter().filter(holds).filter(|phase| !is_explained(run, phase)).map(|phase| finding(run, phase)).collect()
+}
+
+/// Whether stalls were watched and say already what the phase says, with function, line and system call; or whether there
+/// were none, because its time is in many short polls.
+fn is_explained(run: &Run, phase: &Phase) -> bool {
+    let Some(all) = stalls::overview(run) else { return false };
+    if phase.busy_ns >= all.threshold_ns && all.covered == Some(stalls::EVERY_TASK) {
+        return true;
+    }
+    let busy_ns = phase.busy_ns * phase.count as f64;
+    phase.max_ns >= all.threshold_ns && stalls::held_ns(run) >= busy_ns * EXPLAINED
 }
 
 /// A phase that others nest in is busy through them; they are named instead. Told by time: it is as long as several.
