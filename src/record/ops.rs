@@ -1,8 +1,8 @@
 //! Reads the good operations of the time pass out of a run's `ops.csv`, row by row into columns. Refuses, with the line, every
 //! row that is not what perfkit writes. Judges nothing.
 //!
-//! An operation takes 32 bytes and 4 for each column of phases: a million with eight phases fit into 70 MB. Single times are kept
-//! with 24 bits, which is one part in 16 million of each; latencies and places with 53.
+//! An operation takes 32 bytes and 4 for each column of phases, of which a phase with its states has four: a million with eight
+//! phases fit into 170 MB. Single times are kept with 24 bits, which is one part in 16 million of each; latencies and places with 53.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -18,10 +18,10 @@ use crate::error::{Error, Result};
 pub const OPS_FILE: &str = "ops.csv";
 
 const HINT: &str = "was the file changed by hand? make the run again with `perfkit run`";
-/// The longest line that is looked at: a thousand phases with long names fit into it.
+/// The longest line that is looked at: a thousand phases with long names and their states fit into it.
 const LONGEST: usize = 1 << 20;
 /// The most columns of phases.
-const MOST_CELLS: usize = 1_000;
+const MOST_CELLS: usize = 4_000;
 /// The most rounds; nobody measures so many.
 const MOST_ROUNDS: usize = 10_000;
 /// What an operation's future, or a phase, is doing, in the order of the columns.

@@ -81,7 +81,7 @@ fn a_header_that_is_wrong_is_refused() {
     }
     let many: String =
         (0..=MOST_CELLS).flat_map(|index| [",phase.".to_owned(), index.to_string(), "_ns".to_owned()]).collect();
-    assert!(parse(&format!("{HEADER}{many}\n")).unwrap_err().contains("at most 1000 are read"));
+    assert!(parse(&format!("{HEADER}{many}\n")).unwrap_err().contains("at most 4000 are read"));
 }
 
 #[test]
