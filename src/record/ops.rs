@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZeroU64;
 use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
@@ -206,12 +207,21 @@ impl Columns {
 /// # Errors
 /// It cannot be read, its header lacks a column, or a row is not what perfkit writes; the message has the line.
 pub fn read(path: &Path) -> Result<Columns> {
+    read_every(path, NonZeroU64::MIN)
+}
+
+/// Reads every `step`-th row alone, from the first on: means and variances of many millions of operations need no more. What is
+/// left out is not looked at.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_every(path: &Path, step: NonZeroU64) -> Result<Columns> {
     let file = File::open(path).map_err(|error| Error::read(path, error, HINT))?;
-    read_from(path, file)
+    read_from(path, file, step)
 }
 
 /// The same from an open file; `path` is for messages.
-fn read_from(path: &Path, file: impl Read) -> Result<Columns> {
+fn read_from(path: &Path, file: impl Read, step: NonZeroU64) -> Result<Columns> {
     let wrap = |error: csv::Error| Error::read(path, error, HINT);
     let damaged = |line: u64, what: String| Error::read(path, format!("line {line}: {what}"), HINT);
     let lines = Lines { inner: file, run: 0 };
@@ -221,7 +231,12 @@ fn read_from(path: &Path, file: impl Read) -> Result<Columns> {
     let mut columns = Columns::of_columns(&names).map_err(|what| damaged(1, what))?;
     let mut record = ByteRecord::new();
     let mut cells = vec![0.0; names.len()];
+    let mut rows = 0_u64;
     while reader.read_byte_record(&mut record).map_err(wrap)? {
+        rows += 1;
+        if (rows - 1) % step != 0 {
+            continue;
+        }
         let line = record.position().map_or(0, csv::Position::line);
         header.row(&record, &mut cells, &mut columns).map_err(|what| damaged(line, what))?;
     }

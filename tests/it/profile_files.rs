@@ -174,6 +174,24 @@ fn variance_tells_of_a_real_run_which_state_of_which_phase_it_lies_in() {
 }
 
 #[test]
+fn the_run_knows_what_its_spread_is_made_of_round_by_round() {
+    let run = run();
+    let components = items(&run["components"]);
+    let sums = |key: &str| -> Vec<f64> {
+        let of = |round: usize| components.iter().filter_map(|one| one[key][round].as_f64()).sum();
+        (0..2).map(of).collect()
+    };
+    for round in 0..2 {
+        let value = |name: &str| metric(&run, name)[round];
+        let (variance, mean) = (value("latency.sd").powi(2), value("latency.mean"));
+        assert!((sums("covariance_ns2")[round] / variance - 1.0).abs() < 1e-6, "{variance}: {components:?}");
+        assert!((sums("mean_ns")[round] / mean - 1.0).abs() < 1e-6, "{mean}: {components:?}");
+    }
+    let get = components.iter().find(|one| one["name"] == "redis.get/idle").unwrap();
+    assert_eq!(get["within"], "chat.request");
+}
+
+#[test]
 fn the_metrics_can_be_computed_again_from_ops_csv() {
     let (rounds, run) = (rows(), run());
     for round in 0..2 {

@@ -2,6 +2,7 @@
 //! latencies apart, what the slow operations have more of than the others. Pure: reads operations, writes figures; refuses runs
 //! that are invalid. How an operation is split is in `split`, which phase lies in which in `nesting`.
 
+mod components;
 mod drift;
 mod modes;
 mod nesting;
@@ -20,6 +21,7 @@ use std::borrow::Cow;
 use crate::record::ops::Columns;
 use crate::record::{Run, Stall, Status};
 use crate::warning::{Caution, Warning};
+pub use components::components;
 use split::Splitter;
 pub use types::{Between, Drift, Excess, Mode, Nested, Part, SCHEMA, Separation, Share, Slow, StallShare, Variance};
 
