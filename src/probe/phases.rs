@@ -37,6 +37,8 @@ pub struct Phases;
 const LEFT_OUT: &[&str] = &["h2", "hyper", "hyper_util", "tower", "tower_http", "tokio", "mio", "rustls", "want"];
 /// Times of single operations that one round keeps, of 40 bytes each; phases beyond are still counted in the sums.
 const MOST_TIMES: usize = 3_000_000;
+/// How many of them a thread takes at once: threads that counted together would wait for each other at every span.
+const AT_ONCE: usize = 1024;
 
 static ACTIVE: AtomicBool = AtomicBool::new(false);
 static LOCALS: Mutex<Vec<Arc<Mutex<Local>>>> = Mutex::new(Vec::new());
@@ -54,6 +56,10 @@ thread_local! {
 struct Local {
     sums: Vec<Sum>,
     times: Vec<SpanTime>,
+    /// Times that it may still keep.
+    room: usize,
+    /// Times for which there was no room.
+    lost: u64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -118,19 +124,21 @@ impl Running for Watching {
         ACTIVE.store(false, Ordering::Release);
         let names = lock(&NAMES).clone();
         let mut sums = vec![Sum::default(); names.len()];
-        let mut times = Vec::new();
+        let (mut times, mut lost) = (Vec::new(), 0);
         for local in lock(&LOCALS).iter() {
             let mut local = lock(local);
             for (sum, part) in sums.iter_mut().zip(&local.sums) {
                 sum.add(part);
             }
             times.append(&mut local.times);
+            lost += std::mem::take(&mut local.lost);
         }
         let mut reading = Reading::of("phases");
         let seen = names.iter().zip(&sums).filter(|(_, sum)| sum.count > 0);
         reading.phases = seen.map(|(name, sum)| sum.phase(name)).collect();
-        if KEPT.load(Ordering::Relaxed) >= MOST_TIMES {
-            let reason = format!("ops.csv has the phases of the first {MOST_TIMES} spans only; the sums have all");
+        if lost > 0 {
+            let reason =
+                format!("ops.csv has the phases of about {MOST_TIMES} spans, {lost} later ones are in the sums only");
             reading.warnings.push(Caution::ProbeDegraded { probe: "phases", reason }.into());
         }
         #[cfg(not(tokio_unstable))]
@@ -231,10 +239,15 @@ impl Local {
         }
         let Split { total_ns, busy_ns, scheduled_ns } = split;
         self.sums[index].add(&Sum { count: 1, total_ns, busy_ns, scheduled_ns, max_ns: total_ns });
-        if let Some(operation) = operation
-            && KEPT.fetch_add(1, Ordering::Relaxed) < MOST_TIMES
-        {
+        let Some(operation) = operation else { return };
+        if self.room == 0 {
+            self.room = AT_ONCE.min(MOST_TIMES.saturating_sub(KEPT.fetch_add(AT_ONCE, Ordering::Relaxed)));
+        }
+        if self.room > 0 {
+            self.room -= 1;
             self.times.push(SpanTime { operation, phase, total_ns, busy_ns, scheduled_ns });
+        } else {
+            self.lost += 1;
         }
     }
 }
