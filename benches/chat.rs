@@ -112,7 +112,12 @@ impl Setup {
             rows: context.folder.join("rows.csv"),
         };
         let folder = context.folder.clone();
-        let settings = Settings { frequency_hz: 99, folder, runtime: self.runtime.handle().clone() };
+        let settings = Settings {
+            frequency_hz: 99,
+            stall_threshold: perfkit::experiment::STALL_THRESHOLD,
+            folder,
+            runtime: self.runtime.handle().clone(),
+        };
         let (began, cpu) = (Cell::new(0.0), Cell::new(0.0));
         let running: Cell<Vec<Box<dyn Running>>> = Cell::default();
         let start = || {

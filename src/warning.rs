@@ -103,6 +103,11 @@ pub enum Caution {
     },
     /// There is nothing that an operation's latency could be split into.
     Unwatched,
+    /// What the latencies are made of could not be kept in the run.
+    NoComponents {
+        /// Why.
+        reason: String,
+    },
     /// A worker's teardown failed.
     Teardown {
         /// The first failure.
@@ -129,6 +134,7 @@ impl Caution {
             Self::BatchMeans { .. } => "batch-means",
             Self::PhasesOverlap { .. } => "phases-overlap",
             Self::Unwatched => "unwatched",
+            Self::NoComponents { .. } => "no-components",
             Self::Teardown { .. } => "teardown",
         }
     }
@@ -191,6 +197,9 @@ impl fmt::Display for Caution {
                 f,
                 "the operations have no phases and were not watched: all of their latency is unattributed; open `tracing` spans in the code"
             ),
+            Self::NoComponents { reason } => {
+                write!(f, "a comparison will not say which component changed the spread: {reason}")
+            }
             Self::Teardown { message } => write!(f, "a worker could not be torn down: {message}"),
         }
     }

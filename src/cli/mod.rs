@@ -1,5 +1,6 @@
 //! Who asked: verbs, flags, exit codes. The only place that prints; results go to stdout, talk to stderr.
 
+mod anatomy;
 mod baseline;
 mod check;
 mod compare;

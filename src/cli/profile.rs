@@ -9,8 +9,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::drive::{self, DriveArgs};
 use super::progress::Progress;
-use super::{Exit, Session, flamegraph};
-use crate::analysis::{self, summary::Frames};
+use super::{Exit, Session, anatomy, flamegraph};
+use crate::analysis::summary::Frames;
 use crate::error::{Error, Result};
 use crate::experiment::{self, Interrupt};
 use crate::record::pass::Pass;
@@ -40,7 +40,7 @@ pub(super) fn measure(session: &Session<'_>, arguments: &DriveArgs, passes: &[Pa
         session.output.say("interrupted before anything was measured; nothing was kept");
         return Ok(Exit::Interrupted(signal as u8));
     }
-    run.findings = analysis::analyze(&run);
+    anatomy::complete(&mut run, draft.folder());
     let folder = draft.commit(&run)?;
     let files = write_reports(session, &run, &folder)?;
     let report = Report { run: &run, frames: frames(session), files: &files };

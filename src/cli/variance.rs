@@ -8,6 +8,7 @@ use crate::analysis::variance;
 use crate::error::{Error, Result};
 use crate::record::Status;
 use crate::record::ops::{self, Columns, OPS_FILE};
+use crate::record::stall::{self, STALLS_FILE};
 use crate::report;
 use crate::report::comparison::Detail;
 
@@ -35,7 +36,8 @@ pub(super) fn variance(session: &Session<'_>, arguments: &VarianceArgs) -> Resul
         let hint = format!("measure with `perfkit run {}`", run.workload);
         return Err(Error::usage(format!("run {} has no good operations of the time pass", run.id), hint));
     }
-    let variance = variance::analyze(&run, &columns, &[]);
+    let stalls = if invalid { Vec::new() } else { stall::read(&folder.join(STALLS_FILE))? };
+    let variance = variance::analyze(&run, &columns, &stalls);
     let detail = if session.global.verbose { Detail::All } else { Detail::Changed };
     session.output.result(|out| {
         if session.output.json() {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::spread::SpreadChange;
 use crate::record::Status;
 use crate::unit::{Better, Unit};
 use crate::warning::Warning;
@@ -75,6 +76,9 @@ pub struct Comparison {
     /// How the distribution of latencies changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Shape>,
+    /// What changed the spread of the latencies; only where it is shown to have changed, and both runs know their components.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<SpreadChange>,
     /// The objectives that head was held to.
     #[serde(default)]
     pub objectives: Vec<Objective>,

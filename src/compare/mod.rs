@@ -20,6 +20,7 @@ mod planning;
 pub mod policy;
 mod rounds;
 mod shape;
+pub mod spread;
 mod success;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use comparison::{
 pub use judged::{CHECK_SCHEMA, Check, Control, Fitness, Judged};
 pub use planning::{Affordable, is_blind, is_precise};
 pub use policy::{Policy, Stopping};
+pub use spread::{ComponentChange, HeldBy, SpreadChange};
 
 /// Compares two runs.
 ///
@@ -59,6 +61,10 @@ pub fn compare(base: &Run, head: &Run, policy: &Policy) -> Comparison {
     let refused = (!conditions.refusals.is_empty()).then(|| conditions.refusals.join("; "));
     let compared = metrics::compare(base, head, policy, refused.as_deref());
     let shape = if refused.is_none() { shape::compare(base, head, policy) } else { None };
+    let spread = match refused {
+        None => spread::compare(base, head, &compared.changes, policy),
+        Some(_) => None,
+    };
     let functions = if refused.is_none() { functions::compare(base, head, policy.level()) } else { Vec::new() };
     let (verdict, reason) = match refused {
         Some(reason) => (Verdict::NotCompared, reason),
@@ -81,6 +87,7 @@ pub fn compare(base: &Run, head: &Run, policy: &Policy) -> Comparison {
         metrics: changes,
         functions,
         shape,
+        spread,
         objectives: policy.objectives.iter().map(|target| objective::hold(head, target, policy.level())).collect(),
         warnings,
     }

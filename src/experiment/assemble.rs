@@ -58,6 +58,7 @@ pub(super) fn run(plan: &Plan, made: &Made, rounds: &mut Rounds) -> Run {
         metrics: metrics(rounds),
         rounds: rounds.results.iter().map(round).collect(),
         phases: phases(rounds),
+        components: Vec::new(),
         stalls: stalls::worst(rounds),
         functions: charge::functions(&charged(rounds, Pass::Cpu, "cpu"), "cpu"),
         sites: charge::sites(&charged(rounds, Pass::Heap, "heap")),

@@ -21,7 +21,6 @@ use crate::load::{Measured, Progress, clock};
 use crate::probe::{self, Running, Settings, hooks::Hooks};
 use crate::record::Reading;
 use crate::record::pass::Pass;
-use crate::record::reading::Spans;
 use crate::suite::Suite;
 use crate::warning::Caution;
 use crate::workload::current::OperationId;
@@ -121,7 +120,7 @@ fn run(suite: &Suite) -> Result<()> {
         .iter_mut()
         .map(|reading| std::mem::take(&mut reading.spans))
         .find(|spans| !spans.times.is_empty());
-    rows::join(&order.folder, &spans.unwrap_or_else(Spans::default))?;
+    rows::join(&order.folder, spans.unwrap_or_default())?;
     write_result(&order, &result)?;
     // What the workload left running must not hold the process.
     runtime.shutdown_background();

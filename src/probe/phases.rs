@@ -4,6 +4,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "a probe keeps time of its own: the load's clock may be a test's")]
 
+mod open;
+#[cfg(test)]
+mod tests;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,17 +25,20 @@ use super::hooks::Hooks;
 use super::{Probe, Running, Settings};
 use crate::error::{Error, Result};
 use crate::record::pass::Pass;
-use crate::record::reading::Spans;
+use crate::record::reading::{SpanTime, Spans};
 use crate::record::{Phase, Reading};
 use crate::warning::Caution;
+use open::{Open, Split};
 
 /// The probe `phases`.
 pub struct Phases;
 
 /// Crates whose spans say how a request is carried, not what the program does.
 const LEFT_OUT: &[&str] = &["h2", "hyper", "hyper_util", "tower", "tower_http", "tokio", "mio", "rustls", "want"];
-/// Times of single operations that one round keeps; phases beyond are still counted in the sums.
-const MOST_TIMES: usize = 4_000_000;
+/// Times of single operations that one round keeps, of 40 bytes each; phases beyond are still counted in the sums.
+const MOST_TIMES: usize = 3_000_000;
+/// How many of them a thread takes at once: threads that counted together would wait for each other at every span.
+const AT_ONCE: usize = 1024;
 
 static ACTIVE: AtomicBool = AtomicBool::new(false);
 static LOCALS: Mutex<Vec<Arc<Mutex<Local>>>> = Mutex::new(Vec::new());
@@ -48,7 +55,11 @@ thread_local! {
 #[derive(Default)]
 struct Local {
     sums: Vec<Sum>,
-    times: Vec<(u64, u16, u64)>,
+    times: Vec<SpanTime>,
+    /// Times that it may still keep.
+    room: usize,
+    /// Times for which there was no room.
+    lost: u64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -113,25 +124,31 @@ impl Running for Watching {
         ACTIVE.store(false, Ordering::Release);
         let names = lock(&NAMES).clone();
         let mut sums = vec![Sum::default(); names.len()];
-        let mut times = Vec::new();
+        let (mut times, mut lost) = (Vec::new(), 0);
         for local in lock(&LOCALS).iter() {
             let mut local = lock(local);
             for (sum, part) in sums.iter_mut().zip(&local.sums) {
                 sum.add(part);
             }
             times.append(&mut local.times);
+            lost += std::mem::take(&mut local.lost);
         }
         let mut reading = Reading::of("phases");
         let seen = names.iter().zip(&sums).filter(|(_, sum)| sum.count > 0);
         reading.phases = seen.map(|(name, sum)| sum.phase(name)).collect();
-        if KEPT.load(Ordering::Relaxed) >= MOST_TIMES {
-            let reason = format!("ops.csv has the phases of the first {MOST_TIMES} spans only; the sums have all");
+        if lost > 0 {
+            let reason =
+                format!("ops.csv has the phases of about {MOST_TIMES} spans, {lost} later ones are in the sums only");
             reading.warnings.push(Caution::ProbeDegraded { probe: "phases", reason }.into());
         }
         #[cfg(not(tokio_unstable))]
         reading.warnings.push(Caution::NoTokioUnstable { absent: "scheduled parts of phases" }.into());
         reading.fact("spans", sums.iter().map(|sum| sum.count).sum::<u64>());
-        reading.spans = Spans { names: names.iter().map(|name| (*name).to_owned()).collect(), times };
+        reading.spans = Spans {
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            times,
+            knows_scheduled: cfg!(tokio_unstable),
+        };
         Ok(reading)
     }
 }
@@ -162,20 +179,6 @@ impl Sum {
     }
 }
 
-/// What is kept with an open span.
-struct Open {
-    name: u16,
-    operation: Option<u64>,
-    opened: Instant,
-    entered: Option<Instant>,
-    busy_ns: u64,
-    scheduled_ns: u64,
-    /// The poll it was last entered in: a delay counts once for each poll.
-    poll: u64,
-    /// Entered before: only then was it waiting when its task was woken.
-    resumed: bool,
-}
-
 struct PhaseLayer;
 
 impl<S> Layer<S> for PhaseLayer
@@ -198,38 +201,22 @@ where
         let from_parent =
             || span.parent().and_then(|parent| parent.extensions().get::<Open>().and_then(|open| open.operation));
         let operation = from_field(attributes).or_else(from_parent).or_else(|| OPERATION.get());
-        span.extensions_mut().insert(Open {
-            name: index_of(attributes.metadata().name()),
-            operation,
-            opened: Instant::now(),
-            entered: None,
-            busy_ns: 0,
-            scheduled_ns: 0,
-            poll: 0,
-            resumed: false,
-        });
+        let name = index_of(attributes.metadata().name());
+        span.extensions_mut().insert(Open::new(name, operation, Instant::now()));
     }
 
     fn on_enter(&self, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut extensions = span.extensions_mut();
         let Some(open) = extensions.get_mut::<Open>() else { return };
-        let (delay_ns, poll) = super::wait::current();
-        if open.resumed && open.poll != poll {
-            open.scheduled_ns += delay_ns;
-        }
-        open.poll = poll;
-        open.resumed = true;
-        open.entered = Some(Instant::now());
+        open.enter(Instant::now(), super::wait::current());
     }
 
     fn on_exit(&self, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut extensions = span.extensions_mut();
         let Some(open) = extensions.get_mut::<Open>() else { return };
-        if let Some(entered) = open.entered.take() {
-            open.busy_ns += nanoseconds(entered.elapsed());
-        }
+        open.exit(Instant::now());
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
@@ -238,26 +225,30 @@ where
         }
         let Some(span) = context.span(&id) else { return };
         let Some(open) = span.extensions_mut().remove::<Open>() else { return };
-        let total_ns = nanoseconds(open.opened.elapsed());
-        LOCAL.with(|local| {
-            let mut local = lock(local.get_or_init(new_local));
-            let index = usize::from(open.name);
-            if local.sums.len() <= index {
-                local.sums.resize(index + 1, Sum::default());
-            }
-            local.sums[index].add(&Sum {
-                count: 1,
-                total_ns,
-                busy_ns: open.busy_ns,
-                scheduled_ns: open.scheduled_ns,
-                max_ns: total_ns,
-            });
-            if let Some(operation) = open.operation
-                && KEPT.fetch_add(1, Ordering::Relaxed) < MOST_TIMES
-            {
-                local.times.push((operation, open.name, total_ns));
-            }
-        });
+        let (name, operation) = (open.name, open.operation);
+        let split = open.close(Instant::now());
+        LOCAL.with(|local| lock(local.get_or_init(new_local)).keep(name, operation, split));
+    }
+}
+
+impl Local {
+    fn keep(&mut self, phase: u16, operation: Option<u64>, split: Split) {
+        let index = usize::from(phase);
+        if self.sums.len() <= index {
+            self.sums.resize(index + 1, Sum::default());
+        }
+        let Split { total_ns, busy_ns, scheduled_ns } = split;
+        self.sums[index].add(&Sum { count: 1, total_ns, busy_ns, scheduled_ns, max_ns: total_ns });
+        let Some(operation) = operation else { return };
+        if self.room == 0 {
+            self.room = AT_ONCE.min(MOST_TIMES.saturating_sub(KEPT.fetch_add(AT_ONCE, Ordering::Relaxed)));
+        }
+        if self.room > 0 {
+            self.room -= 1;
+            self.times.push(SpanTime { operation, phase, total_ns, busy_ns, scheduled_ns });
+        } else {
+            self.lost += 1;
+        }
     }
 }
 
@@ -316,10 +307,6 @@ impl Visit for Reader {
             self.record_str(field, &format!("{value:?}"));
         }
     }
-}
-
-fn nanoseconds(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

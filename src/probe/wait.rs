@@ -2,11 +2,12 @@
 //! `tokio_unstable`, else by the wrapper around workers. Knows neither operations nor spans.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::hooks::Hooks;
 
 thread_local! {
-    /// The delay from wake to this poll, and a number that differs between polls on this thread.
+    /// The delay from wake to this poll, and the poll's number; 0 before the first.
     static POLL: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
@@ -20,9 +21,18 @@ pub(super) fn watch(hooks: &mut Hooks) {
     let _ = hooks;
 }
 
+/// The first number of the next thread's polls. No two polls of the process have the same: what goes on on another thread is
+/// in another poll.
+static NEXT: AtomicU64 = AtomicU64::new(POLLS_OF_A_THREAD);
+const POLLS_OF_A_THREAD: u64 = 1 << 44;
+
 /// A poll begins whose task has waited so long.
 pub(super) fn note(delay_ns: u64) {
-    POLL.set((delay_ns, POLL.get().1.wrapping_add(1)));
+    let number = match POLL.get().1 {
+        0 => NEXT.fetch_add(POLLS_OF_A_THREAD, Ordering::Relaxed),
+        last => last + 1,
+    };
+    POLL.set((delay_ns, number));
 }
 
 /// The delay of the poll that is on, and its number.

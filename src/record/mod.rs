@@ -2,6 +2,7 @@
 
 pub mod baseline;
 pub(crate) mod charge;
+pub mod component;
 pub(crate) mod dhat;
 pub mod environment;
 pub mod finding;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::warning::Warning;
+pub use component::Component;
 pub use environment::Environment;
 pub use finding::{Finding, Severity};
 pub use function::Function;
@@ -85,6 +87,9 @@ pub struct Run {
     /// The parts of an operation.
     #[serde(default)]
     pub phases: Vec<Phase>,
+    /// What the latency is made of and how much of its variance each part has, one value for each round of the time pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<Component>,
     /// Polls that held a worker thread, those that delayed others most first; `stalls.jsonl` has all.
     #[serde(default)]
     pub stalls: Vec<Stall>,
@@ -199,6 +204,7 @@ impl Run {
             metrics: Vec::new(),
             rounds: Vec::new(),
             phases: Vec::new(),
+            components: Vec::new(),
             stalls: Vec::new(),
             functions: Vec::new(),
             sites: Vec::new(),

@@ -1,12 +1,13 @@
 //! Reads the good operations of the time pass out of a run's `ops.csv`, row by row into columns. Refuses, with the line, every
 //! row that is not what perfkit writes. Judges nothing.
 //!
-//! An operation takes 32 bytes and 4 for each column of phases: a million with eight phases fit into 70 MB. Single times are kept
-//! with 24 bits, which is one part in 16 million of each; latencies and places with 53.
+//! An operation takes 32 bytes and 4 for each column of phases, of which a phase with its states has four: a million with eight
+//! phases fit into 170 MB. Single times are kept with 24 bits, which is one part in 16 million of each; latencies and places with 53.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZeroU64;
 use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
@@ -18,10 +19,10 @@ use crate::error::{Error, Result};
 pub const OPS_FILE: &str = "ops.csv";
 
 const HINT: &str = "was the file changed by hand? make the run again with `perfkit run`";
-/// The longest line that is looked at: a thousand phases with long names fit into it.
+/// The longest line that is looked at: a thousand phases with long names and their states fit into it.
 const LONGEST: usize = 1 << 20;
 /// The most columns of phases.
-const MOST_CELLS: usize = 1_000;
+const MOST_CELLS: usize = 4_000;
 /// The most rounds; nobody measures so many.
 const MOST_ROUNDS: usize = 10_000;
 /// What an operation's future, or a phase, is doing, in the order of the columns.
@@ -206,12 +207,21 @@ impl Columns {
 /// # Errors
 /// It cannot be read, its header lacks a column, or a row is not what perfkit writes; the message has the line.
 pub fn read(path: &Path) -> Result<Columns> {
+    read_every(path, NonZeroU64::MIN)
+}
+
+/// Reads every `step`-th row alone, from the first on: means and variances of many millions of operations need no more. What is
+/// left out is not looked at.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_every(path: &Path, step: NonZeroU64) -> Result<Columns> {
     let file = File::open(path).map_err(|error| Error::read(path, error, HINT))?;
-    read_from(path, file)
+    read_from(path, file, step)
 }
 
 /// The same from an open file; `path` is for messages.
-fn read_from(path: &Path, file: impl Read) -> Result<Columns> {
+fn read_from(path: &Path, file: impl Read, step: NonZeroU64) -> Result<Columns> {
     let wrap = |error: csv::Error| Error::read(path, error, HINT);
     let damaged = |line: u64, what: String| Error::read(path, format!("line {line}: {what}"), HINT);
     let lines = Lines { inner: file, run: 0 };
@@ -221,7 +231,12 @@ fn read_from(path: &Path, file: impl Read) -> Result<Columns> {
     let mut columns = Columns::of_columns(&names).map_err(|what| damaged(1, what))?;
     let mut record = ByteRecord::new();
     let mut cells = vec![0.0; names.len()];
+    let mut rows = 0_u64;
     while reader.read_byte_record(&mut record).map_err(wrap)? {
+        rows += 1;
+        if (rows - 1) % step != 0 {
+            continue;
+        }
         let line = record.position().map_or(0, csv::Position::line);
         header.row(&record, &mut cells, &mut columns).map_err(|what| damaged(line, what))?;
     }

@@ -5,7 +5,7 @@ use super::*;
 const HEADER: &str = "pass,round,seq,worker,due_ns,start_ns,end_ns,outcome,busy_ns,scheduled_ns,idle_ns";
 
 fn parse(text: &str) -> Result<Columns, String> {
-    read_from(Path::new("ops.csv"), text.as_bytes()).map_err(|error| error.to_string())
+    read_from(Path::new("ops.csv"), text.as_bytes(), NonZeroU64::MIN).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_header_that_is_wrong_is_refused() {
     }
     let many: String =
         (0..=MOST_CELLS).flat_map(|index| [",phase.".to_owned(), index.to_string(), "_ns".to_owned()]).collect();
-    assert!(parse(&format!("{HEADER}{many}\n")).unwrap_err().contains("at most 1000 are read"));
+    assert!(parse(&format!("{HEADER}{many}\n")).unwrap_err().contains("at most 4000 are read"));
 }
 
 #[test]
@@ -104,6 +104,16 @@ fn any_bytes_at_all_end_in_columns_or_an_error() {
             let place = (state >> 33) as usize % bytes.len();
             bytes[place] = (state >> 20) as u8;
         }
-        let _ = read_from(Path::new("ops.csv"), bytes.as_slice());
+        let _ = read_from(Path::new("ops.csv"), bytes.as_slice(), NonZeroU64::MIN);
     }
+}
+
+#[test]
+fn every_third_row_is_every_third_row_and_what_lies_between_is_not_looked_at() {
+    let rows: String =
+        (0..10).map(|index| if index % 3 == 0 { "time,0,0,0,0,0,9,ok,1,2,6\n" } else { "?,,,,,,,,,,\n" }).collect();
+    let text = format!("{HEADER}\n{rows}");
+    let columns = read_from(Path::new("ops.csv"), text.as_bytes(), NonZeroU64::new(3).unwrap()).unwrap();
+    assert_eq!(columns.len(), 4);
+    assert!(parse(&text).unwrap_err().contains("line 3: "));
 }

@@ -41,8 +41,25 @@ pub struct Reading {
 pub struct Spans {
     /// The phases' names.
     pub names: Vec<String>,
-    /// Operation, index of the phase, nanoseconds.
-    pub times: Vec<(u64, u16, u64)>,
+    /// The spans, in no order.
+    pub times: Vec<SpanTime>,
+    /// Whether it is known how long tasks were ready but not polled; without it every `scheduled_ns` is meaningless.
+    pub knows_scheduled: bool,
+}
+
+/// One span of one operation. What is neither busy nor scheduled of `total_ns` was idle; they are never more than it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpanTime {
+    /// The operation's number.
+    pub operation: u64,
+    /// The index of the phase.
+    pub phase: u16,
+    /// From opened to closed.
+    pub total_ns: u64,
+    /// In which it was entered.
+    pub busy_ns: u64,
+    /// In which its task was ready but not polled.
+    pub scheduled_ns: u64,
 }
 
 /// One value of one round, with what it means.

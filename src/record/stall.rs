@@ -1,13 +1,24 @@
 //! Stalls: times in which one poll held a worker thread of the runtime. Says what was seen; whom to blame for the effect
-//! is for an analysis.
+//! is for an analysis. Refuses, with the line, a `stalls.jsonl` that is not what perfkit writes.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::name;
 use super::stacks::Frame;
+use crate::error::{Error, Result};
 
 /// The file of a run's folder that has every stall, one a line, also those that `run.json` has no room for.
 pub const STALLS_FILE: &str = "stalls.jsonl";
+
+const HINT: &str = "was the file changed by hand? make the run again with `perfkit run`";
+/// The longest line that is looked at: a stack of a thousand frames with long names fits into it.
+const LONGEST: u64 = 1 << 20;
+/// The most stalls that are read: two workers that are held all the time make so many in an hour and a half.
+const MOST: usize = 1_000_000;
 
 /// One poll that held its thread for longer than the threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -116,9 +127,89 @@ pub fn culprit(stack: &[Frame]) -> Option<&Frame> {
     own.or_else(|| stack.iter().find(is_code)).or_else(|| stack.first())
 }
 
+/// Reads the `stalls.jsonl` at `path`, in the order of the file. A run without the file has no stalls.
+///
+/// # Errors
+/// It cannot be read, or a line is not what perfkit writes; the message has the line.
+pub fn read(path: &Path) -> Result<Vec<Stall>> {
+    match File::open(path) {
+        Ok(file) => read_from(path, file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Error::read(path, error, HINT)),
+    }
+}
+
+/// The same from an open file; `path` is for messages.
+fn read_from(path: &Path, file: impl Read) -> Result<Vec<Stall>> {
+    let mut reader = BufReader::new(file);
+    let (mut stalls, mut text) = (Vec::new(), Vec::new());
+    for line in 1_u64.. {
+        let damaged = |what: String| Error::read(path, format!("line {line}: {what}"), HINT);
+        text.clear();
+        // One byte more than there may be tells a long line from one that just fits.
+        let read = reader.by_ref().take(LONGEST + 1).read_until(b'\n', &mut text);
+        if read.map_err(|error| Error::read(path, error, HINT))? == 0 {
+            break;
+        }
+        if text.len() as u64 > LONGEST {
+            return Err(damaged(format!("longer than {LONGEST} bytes")));
+        }
+        if text.trim_ascii().is_empty() {
+            continue;
+        }
+        if stalls.len() == MOST {
+            return Err(damaged(format!("more than {MOST} stalls")));
+        }
+        stalls.push(serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?);
+    }
+    Ok(stalls)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(text: impl AsRef<[u8]>) -> Result<Vec<Stall>, String> {
+        read_from(Path::new("stalls.jsonl"), text.as_ref()).map_err(|error| error.to_string())
+    }
+
+    const LINE: &str =
+        r#"{"round":0,"start_ns":1,"duration_ns":2,"cause":"blocked","thread":"w","stack":[{"function":"a"}]}"#;
+
+    #[test]
+    fn every_line_is_a_stall_and_blank_ones_are_none() {
+        let stalls = parse(format!("{LINE}\n\n{LINE}\r\n{LINE}")).unwrap();
+        assert_eq!(stalls.len(), 3);
+        assert!(stalls.iter().all(|stall| *stall == stalls[0] && stall.is_own()));
+        assert_eq!(parse("").unwrap(), []);
+    }
+
+    #[test]
+    fn a_run_without_the_file_has_no_stalls() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(&folder.path().join(STALLS_FILE)).unwrap(), []);
+        assert!(read(folder.path()).is_err(), "a folder is no file");
+    }
+
+    #[test]
+    fn a_damaged_line_is_refused_with_its_number() {
+        let half = &LINE[..40];
+        let negative = LINE.replace("\"start_ns\":1", "\"start_ns\":-1");
+        let unknown = LINE.replace("blocked", "bored");
+        let deep = "[".repeat(100_000);
+        for damaged in [half, "null", "7", "[]", "\u{FEFF}{}", &negative, &unknown, &deep] {
+            let error = parse(format!("{LINE}\n{damaged}\n{LINE}\n")).unwrap_err();
+            assert!(error.contains("line 2: "), "{damaged:.40}: {error}");
+        }
+        assert!(parse([LINE.as_bytes(), b"\n\xff\xfe\0\n"].concat()).unwrap_err().contains("line 2: "));
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused_before_it_fills_the_memory() {
+        let endless = io::repeat(b' ').take(1 << 40);
+        let error = read_from(Path::new("stalls.jsonl"), endless).unwrap_err().to_string();
+        assert!(error.contains("line 1: longer than"), "{error}");
+    }
 
     #[test]
     fn a_stall_survives_its_file() {

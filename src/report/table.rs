@@ -7,6 +7,11 @@ use anstyle::Style;
 
 use super::page::{Page, Tone, WIDTH, wrap};
 use crate::record::name;
+use crate::record::stacks::Frame;
+
+/// Longest function and longest path that [`place`] shows whole: together they fit beside two columns of figures.
+const FUNCTION: usize = 40;
+const FILE: usize = 32;
 
 /// Which side a column's text stands at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +164,16 @@ pub(super) fn shorten(name: &str, most: usize) -> String {
         name.to_owned()
     } else {
         format!("…{}", name.chars().skip(length + 1 - most).collect::<String>())
+    }
+}
+
+/// A function and where it stands: `shop::cart::load (src/cart.rs:12)`.
+pub(super) fn place(frame: &Frame) -> String {
+    let function = shorten(&name::readable(&frame.function), FUNCTION);
+    match (&frame.file, frame.line) {
+        (Some(file), Some(line)) => format!("{function} ({}:{line})", shorten(file, FILE)),
+        (Some(file), None) => format!("{function} ({})", shorten(file, FILE)),
+        (None, _) => function,
     }
 }
 

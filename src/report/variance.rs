@@ -8,9 +8,10 @@ use anstyle::Style;
 use super::comparison::Detail;
 use super::human;
 use super::page::{Page, Tone};
-use super::table::{Side, Table, shorten, visible};
+use super::table::{Side, Table, place, shorten, visible};
 use crate::analysis::variance::{Drift, Share, Variance};
 use crate::record::Status;
+use crate::record::stall::culprit;
 use crate::unit::Unit;
 
 /// Components below this part are counted, not listed.
@@ -19,8 +20,6 @@ const SMALL: f64 = 0.005;
 const NOTABLE: f64 = 0.05;
 /// Longest name that is shown whole.
 const NAME: usize = 40;
-/// Longest stack that is shown whole.
-const STACK: usize = 60;
 /// A trend with a smaller p-value is said to be one.
 const SHOWN: f64 = 0.05;
 
@@ -208,11 +207,10 @@ fn stalls(page: &mut Page<'_>, variance: &Variance) -> io::Result<()> {
     let right = Side::Right;
     let mut table = Table::new(&[("operations", right), ("share of the tail", right), ("where", Side::Left)]);
     for stall in &variance.stalls {
-        let stack: Vec<&str> = stall.stack.iter().map(|frame| frame.function.as_str()).collect();
         table.row([
             Unit::Count.show(stall.operations_hit as f64),
             Unit::Ratio.show(stall.share_of_tail),
-            shorten(stack.first().copied().unwrap_or("unknown"), STACK),
+            culprit(&stall.stack).map_or_else(|| "unknown: no stack was taken".to_owned(), place),
         ]);
     }
     table.show(page)
@@ -271,9 +269,10 @@ fn warnings(page: &mut Page<'_>, variance: &Variance) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::variance::analyze;
+    use crate::analysis::variance::{StallShare, analyze};
     use crate::record::Run;
     use crate::record::ops::{Columns, Timed};
+    use crate::record::stacks::Frame;
 
     /// A run in which a phase of that name is long in every fourth operation.
     fn variance(phase: &str, status: Status) -> Variance {
@@ -312,6 +311,28 @@ mod tests {
         let text = rendered(&variance("history.load", Status::Invalid), |_| Style::new());
         assert!(text.starts_with("shop  INVALID: most operations failed\n") && text.lines().count() == 2, "{text}");
         assert!(!text.contains(" ms") && !text.contains("Modes"), "{text}");
+    }
+
+    #[test]
+    fn a_stall_is_named_by_the_function_to_look_at_with_its_place() {
+        let frame = |function: &str, file: &str, line: u32| Frame {
+            function: function.to_owned(),
+            file: Some(file.to_owned()),
+            line: Some(line),
+        };
+        let mut variance = variance("history.load", Status::Complete);
+        let own = frame("shop::cart::load::{closure#0}", "src/cart.rs", 12);
+        let stack = vec![frame("std::thread::sleep", "library/std/src/thread/mod.rs", 9), own];
+        variance.stalls = vec![
+            StallShare { stack, operations_hit: 12, share_of_tail: 0.8 },
+            StallShare { stack: Vec::new(), operations_hit: 1, share_of_tail: 0.0 },
+        ];
+        let text = rendered(&variance, |_| Style::new());
+        assert!(text.contains("  80.0 %  shop::cart::load (src/cart.rs:12)\n"), "{text}");
+        assert!(text.contains("  unknown: no stack was taken\n"), "{text}");
+        variance.stalls[0].stack[1].file = Some("\u{1b}]0;long/".repeat(40));
+        let text = rendered(&variance, |_| Style::new());
+        assert!(!text.contains('\u{1b}') && text.lines().all(|line| line.chars().count() <= 120), "{text}");
     }
 
     #[test]

@@ -89,8 +89,11 @@ fn ops_csv_has_the_columns_of_the_contract_and_one_for_each_phase() {
     let rest = header.strip_prefix(fixed).unwrap_or_else(|| panic!("{header}"));
     let columns: BTreeSet<String> = rest.split(',').map(str::to_owned).collect();
     let run = run();
-    let phases = items(&run["phases"]).iter().map(|phase| format!("phase.{}_ns", phase["name"].as_str().unwrap()));
-    assert_eq!(columns, phases.collect());
+    let names = || items(&run["phases"]).iter().map(|phase| phase["name"].as_str().unwrap());
+    // Whether the tests know of scheduled times is told by how they were built, as it is for perfkit.
+    let states = if cfg!(tokio_unstable) { &["", "/busy", "/scheduled", "/idle"][..] } else { &["", "/busy", "/idle"] };
+    let wanted = names().flat_map(|name| states.iter().map(move |state| format!("phase.{name}{state}_ns")));
+    assert_eq!(columns, wanted.collect());
     for phase in ["redis.get", "redis.set", "llm.call", "cache.lookup", "tokenize", "transcript.append"] {
         assert!(columns.contains(&format!("phase.{phase}_ns")), "{columns:?}");
     }
@@ -133,6 +136,59 @@ fn ops_csv_has_a_row_for_each_operation_and_its_times_fit_together() {
         // Before its first poll an operation is watched by nobody: a machine with other work can stop it there.
         assert!(pass != "time" || near * 10 >= rows.len() * 9, "{near} of {} rows add up", rows.len());
     }
+}
+
+#[test]
+fn the_states_of_every_phase_of_every_operation_add_up_to_it() {
+    let (rounds, mut seen) = (rows(), BTreeMap::<String, (usize, f64)>::new());
+    let timed = rounds.iter().filter(|((pass, _), _)| pass == "time").flat_map(|(_, rows)| rows);
+    for row in timed {
+        let phases = row.keys().filter_map(|key| key.strip_prefix("phase.")?.strip_suffix("_ns"));
+        for phase in phases.filter(|phase| !phase.contains('/') && !row[&format!("phase.{phase}_ns")].is_empty()) {
+            let whole = number(row, &format!("phase.{phase}_ns"));
+            let states = ["busy", "scheduled", "idle"].map(|state| format!("phase.{phase}/{state}_ns"));
+            let known = states.iter().filter(|state| row.contains_key(*state));
+            let sum: f64 = known.map(|state| number(row, state)).sum();
+            assert!((sum - whole).abs() < 0.5, "{phase}: {sum} of {whole}: {row:?}");
+            let (count, busy_ns) = seen.entry(phase.to_owned()).or_default();
+            (*count, *busy_ns) = (*count + 1, *busy_ns + number(row, &states[0]));
+        }
+    }
+    // The spans of the handler run in the server's tasks: they join their operation through its `traceparent`, and those inside
+    // them through the span around them.
+    for phase in ["chat.request", "chat.parse", "redis.get", "cache.lookup", "tokenize", "redis.set"] {
+        assert!(seen.get(phase).is_some_and(|(count, busy_ns)| *count > 10 && *busy_ns > 0.0), "{phase}: {seen:?}");
+    }
+}
+
+#[test]
+fn variance_tells_of_a_real_run_which_state_of_which_phase_it_lies_in() {
+    let run = PROFILE.run_folder();
+    let variance = PROFILE.ok(&["variance", run.to_str().unwrap(), "--format", "json"]).json();
+    let shares = items(&variance["shares"]);
+    let names: BTreeSet<&str> = shares.iter().filter_map(|share| share["component"].as_str()).collect();
+    for component in ["redis.get/idle", "redis.get/busy", "redis.set/idle", "chat.request/busy", "operation/busy"] {
+        assert!(names.contains(component), "{component} in {names:?}");
+    }
+    assert!((shares.iter().filter_map(|share| share["share"].as_f64()).sum::<f64>() - 1.0).abs() < 1e-9, "{variance}");
+}
+
+#[test]
+fn the_run_knows_what_its_spread_is_made_of_round_by_round() {
+    let run = run();
+    let components = items(&run["components"]);
+    let sums = |key: &str| -> Vec<f64> {
+        let of = |round: usize| components.iter().filter_map(|one| one[key][round].as_f64()).sum();
+        (0..2).map(of).collect()
+    };
+    for round in 0..2 {
+        let value = |name: &str| metric(&run, name)[round];
+        let (variance, mean) = (value("latency.sd").powi(2), value("latency.mean"));
+        assert!((sums("covariance_ns2")[round] / variance - 1.0).abs() < 1e-6, "{variance}: {components:?}");
+        assert!((sums("mean_ns")[round] / mean - 1.0).abs() < 1e-6, "{mean}: {components:?}");
+    }
+    let get = components.iter().find(|one| one["name"] == "redis.get/idle").unwrap();
+    assert_eq!(get["within"], "chat.request");
 }
 
 #[test]

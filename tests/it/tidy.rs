@@ -147,7 +147,11 @@ fn everything_in_a_registry_folder_is_registered() {
         ("src/report", "mod.rs", &["baselines", "comparison", "page", "table", "flamegraph", "variance"]),
         ("src/report/comparison", "mod.rs", &["sample", "tables", "words"]),
         ("src/workload/builtin", "mod.rs", &[]),
-        ("src/cli", "mod.rs", &["config", "drive", "exit", "judge", "output", "parse", "policy", "progress", "source"]),
+        (
+            "src/cli",
+            "mod.rs",
+            &["anatomy", "config", "drive", "exit", "judge", "output", "parse", "policy", "progress", "source"],
+        ),
     ];
     for (folder, file, others) in registries {
         let registry = std::fs::read_to_string(root().join(folder).join(file)).expect("a registry");

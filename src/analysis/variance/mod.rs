@@ -2,12 +2,15 @@
 //! latencies apart, what the slow operations have more of than the others. Pure: reads operations, writes figures; refuses runs
 //! that are invalid. How an operation is split is in `split`, which phase lies in which in `nesting`.
 
+mod components;
 mod drift;
 mod modes;
 mod nesting;
 mod shares;
 mod split;
 mod stalls;
+#[cfg(test)]
+mod stalls_tests;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -16,30 +19,17 @@ mod types;
 use std::borrow::Cow;
 
 use crate::record::ops::Columns;
-use crate::record::stacks::Frame;
-use crate::record::{Run, Status};
+use crate::record::{Run, Stall, Status};
 use crate::warning::{Caution, Warning};
+pub use components::components;
 use split::Splitter;
 pub use types::{Between, Drift, Excess, Mode, Nested, Part, SCHEMA, Separation, Share, Slow, StallShare, Variance};
 
 /// The part of the operations whose phases may be longer than themselves before it is worth a word.
 const SQUEEZED: f64 = 0.01;
 
-/// A time in which a worker of the runtime was held.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stall {
-    /// The round of the time pass.
-    pub round: u32,
-    /// When it began, from the start of the round's measured part.
-    pub start_ns: u64,
-    /// How long it lasted.
-    pub duration_ns: u64,
-    /// Where.
-    pub stack: Vec<Frame>,
-}
-
 /// Says where the variance of a run's latencies comes from. `columns` are the run's operations; without `stalls` nothing is said
-/// of stalls. Nothing in it is random: the same run gives the same figures.
+/// of stalls, and those that are the machine's doing are left out. Nothing in it is random: the same run gives the same figures.
 ///
 /// Cost: O(operations · components), about 1 s for a million with eight phases.
 ///

@@ -26,7 +26,7 @@ pub(super) struct Moments {
     /// Mean of each component.
     pub(super) means: Vec<f64>,
     /// Sum of products with the latency of each component, both less their means.
-    products: Vec<f64>,
+    pub(super) products: Vec<f64>,
 }
 
 impl Moments {

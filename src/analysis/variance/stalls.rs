@@ -1,15 +1,21 @@
-//! How much of the slow operations' time falls together with stalls, by stack. Refuses to say that a stall caused what it fell
-//! together with: one on another thread overlaps too.
+//! How much of the slow operations' time falls together with stalls, by the function that has to be looked at. Refuses to say that
+//! a stall caused what it fell together with: one on another thread overlaps too.
+//!
+//! Stalls of one function go together wherever it was called from and whatever it called: the runtime's part of a stack differs
+//! between workers, and the innermost part with the moment at which the stack was taken.
 
 use std::collections::HashMap;
 
-use super::Stall;
 use super::tail::Tail;
 use super::types::StallShare;
+use crate::record::Stall;
 use crate::record::ops::Columns;
 use crate::record::stacks::Frame;
 
-/// The stalls of one stack in one round: they do not overlap, and ascend.
+/// The most functions that are looked at, those that held longest: each is looked for in every operation.
+const MOST: usize = 50;
+
+/// The stalls of one function in one round: they do not overlap, and ascend.
 #[derive(Default)]
 struct Held {
     spans: Vec<(f64, f64)>,
@@ -47,22 +53,39 @@ impl Held {
     }
 }
 
-/// How much of the tail falls together with stalls, by stack, the most first.
+/// How much of the tail falls together with the program's own stalls, by function, the most first.
 pub(super) fn stalls(tail: &Tail, columns: &Columns, stalls: &[Stall]) -> Vec<StallShare> {
-    let mut places: HashMap<&[Frame], usize> = HashMap::new();
-    let mut stacks: Vec<Vec<&Stall>> = Vec::new();
-    for stall in stalls {
-        let next = stacks.len();
-        let place = *places.entry(&stall.stack).or_insert(next);
+    let mut places: HashMap<Option<(&str, Option<&str>)>, usize> = HashMap::new();
+    let mut groups: Vec<Vec<&Stall>> = Vec::new();
+    for stall in stalls.iter().filter(|stall| stall.is_own()) {
+        let next = groups.len();
+        let culprit = stall.culprit().map(|frame| (frame.function.as_str(), frame.file.as_deref()));
+        let place = *places.entry(culprit).or_insert(next);
         if place == next {
-            stacks.push(Vec::new());
+            groups.push(Vec::new());
         }
-        stacks[place].push(stall);
+        groups[place].push(stall);
     }
-    let mut shares: Vec<StallShare> = stacks.iter().map(|stalls| stall_share(tail, columns, stalls)).collect();
-    // Stable: stacks that are alike stay in the order in which they were first seen.
+    let held = |group: &Vec<&Stall>| group.iter().map(|stall| stall.duration_ns as f64).sum::<f64>();
+    // Stable: functions that are alike stay in the order in which they were first seen.
+    groups.sort_by(|a, b| held(b).total_cmp(&held(a)));
+    groups.truncate(MOST);
+    let mut shares: Vec<StallShare> = groups.iter().map(|stalls| stall_share(tail, columns, stalls)).collect();
     shares.sort_by(|a, b| b.share_of_tail.total_cmp(&a.share_of_tail).then(b.operations_hit.cmp(&a.operations_hit)));
     shares
+}
+
+/// The stack of the stall that held longest, from the innermost function to the one that has to be looked at.
+fn stack(stalls: &[&Stall]) -> Vec<Frame> {
+    let mut longest: Option<&Stall> = None;
+    for stall in stalls {
+        if longest.is_none_or(|longest| stall.duration_ns > longest.duration_ns) {
+            longest = Some(stall);
+        }
+    }
+    let Some(stall) = longest else { return Vec::new() };
+    let culprit = stall.culprit().and_then(|frame| stall.stack.iter().position(|other| other == frame));
+    stall.stack[..culprit.map_or(0, |place| place + 1)].to_vec()
 }
 
 fn stall_share(tail: &Tail, columns: &Columns, stalls: &[&Stall]) -> StallShare {
@@ -87,7 +110,7 @@ fn stall_share(tail: &Tail, columns: &Columns, stalls: &[&Stall]) -> StallShare 
     }
     let share = overlaps.iter().sum::<f64>() / excesses.iter().sum::<f64>();
     StallShare {
-        stack: stalls.first().map(|stall| stall.stack.clone()).unwrap_or_default(),
+        stack: stack(stalls),
         operations_hit: hit,
         share_of_tail: if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 },
     }

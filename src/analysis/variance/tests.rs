@@ -240,30 +240,6 @@ fn steady_rounds_drift_no_more_often_than_chance_has_it() {
 }
 
 #[test]
-fn stalls_that_fall_together_with_the_slow_operations_explain_them() {
-    let frame = |function: &str| Frame { function: function.to_owned(), file: None, line: None };
-    let mut columns = Columns::new(&["work"]);
-    let mut stalls = Vec::new();
-    for round in 0..3 {
-        for index in 0..200_u64 {
-            let due_ns = index * 1_000_000;
-            let held = if index % 20 == 7 { 50_000_000 } else { 0 };
-            let took = 400_000 + 1_000 * (index % 5) + held;
-            let timed =
-                Timed { due_ns, start_ns: due_ns, end_ns: due_ns + took, states_ns: None, cells_ns: &[took as f32] };
-            columns.push(round, timed);
-        }
-        stalls.push(Stall { round, start_ns: 7_000_100, duration_ns: 49_000_000, stack: vec![frame("shop::load")] });
-        stalls.push(Stall { round: 9, start_ns: 0, duration_ns: 1_000, stack: vec![frame("elsewhere")] });
-    }
-    let variance = analyze(&run(), &columns, &stalls);
-    let [load, elsewhere] = &variance.stalls[..] else { panic!("two stacks: {:?}", variance.stalls) };
-    assert_eq!((load.stack[0].function.as_str(), elsewhere.operations_hit), ("shop::load", 0));
-    assert_eq!((load.operations_hit, elsewhere.share_of_tail), (3 * 50, 0.0));
-    assert!(load.share_of_tail > 0.02 && load.share_of_tail <= 1.0, "{load:?}");
-}
-
-#[test]
 fn of_an_invalid_run_there_are_no_figures() {
     let mut run = run();
     run.status = Status::Invalid;

@@ -52,7 +52,7 @@ pub struct Variance {
     pub tail: Vec<Excess>,
     /// Which operations are the slow ones; `null` where rounds are too short to have any.
     pub slow: Option<Slow>,
-    /// How much of the tail falls together with stalls, by stack; empty where no stalls were recorded.
+    /// How much of the tail falls together with stalls, by function; empty where there were none.
     pub stalls: Vec<StallShare>,
     /// Whether latencies rise or fall within rounds; `null` where rounds are too short to say.
     pub drift: Option<Drift>,
@@ -153,10 +153,11 @@ pub struct Slow {
     pub excess_ns: f64,
 }
 
-/// What stalls of one stack have to do with slow operations.
+/// What stalls of one function have to do with slow operations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StallShare {
-    /// Where the worker was held.
+    /// Where the worker was held longest, from the innermost function to the one that has to be looked at, which is the last; empty
+    /// where no stack could be taken.
     pub stack: Vec<Frame>,
     /// Operations, slow or not, in whose time such a stall fell.
     pub operations_hit: u64,

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
+use super::super::anatomy;
 use super::super::progress::Progress;
 use super::base::Program;
 use super::{Gate, Until, not_compared};
-use crate::analysis;
 use crate::compare::control::control;
 use crate::compare::judged::{Fitness, Judged};
 use crate::compare::objective;
@@ -175,7 +175,7 @@ fn objectives_alone(head: &Run, policy: &Policy) -> Judged {
 /// Stores a run with what the analyses find in it.
 fn keep(gate: &Gate<'_>, label: &str, recorded: Recorded) -> Result<Run> {
     let Recorded { mut run, draft } = recorded;
-    run.findings = analysis::analyze(&run);
+    anatomy::complete(&mut run, draft.folder());
     let folder = draft.commit(&run)?;
     gate.session.output.say(&format!("{label}: {}", folder.display()));
     Ok(run)

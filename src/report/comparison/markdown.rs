@@ -92,6 +92,9 @@ fn important(kind: Kind, judged: &Judged) -> Block {
     for reason in words::reasons(judged) {
         open.push_str(&format!("{}\n\n", prose(&clip(reason, 600))));
     }
+    for line in judged.comparison.iter().filter_map(|both| both.spread.as_ref()).flat_map(words::spread) {
+        open.push_str(&format!("{}\n\n", prose(&line)));
+    }
     let objectives = |kept: Kept| {
         let these = judged.held_to().iter().filter(move |objective| objective.kept == kept);
         these.map(objective_row)

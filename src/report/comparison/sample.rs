@@ -1,7 +1,8 @@
 //! A comparison for the tests of the formats: the one that also stands in the golden files.
 
 use super::{Detail, Format, Judgement, Kind};
-use crate::compare::{Comparison, Judged, MetricChange, Verdict};
+use crate::compare::{Comparison, ComponentChange, HeldBy, Judged, MetricChange, SpreadChange, Verdict};
+use crate::record::stacks::Frame;
 
 /// The comparison of the golden files.
 pub(super) fn comparison() -> Comparison {
@@ -35,6 +36,33 @@ pub(super) fn success_rate() -> MetricChange {
     comparison().metrics.into_iter().find(|change| change.name == "success_rate").unwrap()
 }
 
+/// A spread that grew.
+pub(super) fn spread() -> SpreadChange {
+    let part = |component: &str, share: f64| ComponentChange {
+        component: component.to_owned(),
+        base_ns2: 1e13,
+        head_ns2: 1e13 + share * 2e17,
+        share_of_change: share,
+        low: Some(share - 0.03),
+        high: Some(share + 0.03),
+    };
+    SpreadChange {
+        base_sd_ns: 3.9e6,
+        head_sd_ns: 466e6,
+        components: vec![part("archive.read/busy", 0.93), part("llm.call/idle", 0.07)],
+        held_by: Some(HeldBy {
+            frame: Frame {
+                function: "shop::naive_tokenize".into(),
+                file: Some("src/tokens.rs".into()),
+                line: Some(12),
+            },
+            stalls: 34,
+            held_ns: 2_000_000_000,
+        }),
+        note: String::new(),
+    }
+}
+
 /// The sample with a text in every place where text can stand.
 pub(super) fn hostile(text: &str) -> Judged {
     let mut judged = judged();
@@ -62,6 +90,14 @@ pub(super) fn hostile(text: &str) -> Judged {
     for function in &mut comparison.functions {
         [&mut function.name, &mut function.note].into_iter().for_each(everywhere);
     }
+    let mut spread = spread();
+    everywhere(&mut spread.note);
+    spread.components.iter_mut().map(|part| &mut part.component).for_each(everywhere);
+    if let Some(held) = &mut spread.held_by {
+        everywhere(&mut held.frame.function);
+        held.frame.file = Some(text.to_owned());
+    }
+    comparison.spread = Some(spread);
     for warning in &mut comparison.warnings {
         [&mut warning.code, &mut warning.message].into_iter().for_each(everywhere);
     }

@@ -33,6 +33,9 @@ fn workload(page: &mut Page<'_>, judged: &Judged, detail: Detail) -> io::Result<
     head(page, judged)?;
     if let Some(comparison) = &judged.comparison {
         tables::metrics(page, comparison, detail)?;
+        for line in comparison.spread.iter().flat_map(words::spread) {
+            page.paragraph(2, None, &line)?;
+        }
         tables::functions(page, comparison, detail)?;
         tables::shape(page, comparison, detail)?;
     }
@@ -198,6 +201,17 @@ mod tests {
         assert!(!brief.contains("rss.max") && !brief.contains("want::Taker"));
         let all = sample::rendered(&FORMAT, &Judgement { detail: Detail::All, ..sample::check(&judged) });
         assert!(all.contains("rss.max") && all.contains("want::Taker::signal") && !all.contains("-v lists"), "{all}");
+    }
+
+    #[test]
+    fn a_spread_that_changed_names_its_component_and_who_held_a_worker() {
+        let mut judged = sample::judged();
+        judged.comparison.as_mut().unwrap().spread = Some(sample::spread());
+        let text = rendered(judged);
+        let line = "\n  spread: sd 3.90 ms → 466 ms; 93 % of the change is in archive.read/busy [90 %, 96 %]\n";
+        assert!(text.contains(line), "{text}");
+        let held = "\n  held by shop::naive_tokenize (src/tokens.rs:12), 34 stalls of 2.00 s together, none in base\n";
+        assert!(text.contains(held) && !text.contains("llm.call/idle"), "{text}");
     }
 
     #[test]

@@ -1,14 +1,21 @@
 //! The words of a comparison, the same in every format. Words carry the meaning, marks and colours only help to find it. Escapes
 //! nothing: that is the work of whoever knows the format.
 
-use crate::compare::{Comparison, Control, Fitness, Judged, Kept, Method, MetricChange, Objective, Side, Verdict};
+use crate::compare::{
+    Comparison, ComponentChange, Control, Fitness, Judged, Kept, Method, MetricChange, Objective, Side, SpreadChange,
+    Verdict,
+};
 use crate::record::Status;
 use crate::report::page::Tone;
-use crate::report::table::{clip, shorten};
+use crate::report::table::{clip, place, shorten};
 use crate::unit::{Unit, factor, percent};
 
 /// The longest name that is shown whole.
 pub(super) const NAME: usize = 40;
+
+/// The part of a change of spread from which on a component is named, and how many are.
+const NOTABLE: f64 = 0.1;
+const COMPONENTS: usize = 3;
 
 /// The verdict in words.
 pub(super) fn word(verdict: Verdict) -> &'static str {
@@ -241,6 +248,31 @@ pub(super) fn sensitivity(comparison: &Comparison) -> Option<String> {
 /// A share that was estimated: more than two digits would be pretence.
 fn two(share: f64) -> String {
     if share < 0.1 { Unit::Ratio.show(share) } else { percent((share * 100.0).round() / 100.0) }
+}
+
+/// What changed the spread, a line each: the components that have most of the change, and who held a worker.
+pub(super) fn spread(spread: &SpreadChange) -> Vec<String> {
+    let mut shown = spread.components.iter().filter(|part| part.share_of_change >= NOTABLE).take(COMPONENTS);
+    let part = |part: &ComponentChange| {
+        let interval = range(part.low, part.high, two).map(|ends| format!(" {ends}")).unwrap_or_default();
+        (two(part.share_of_change), format!("{}{interval}", shorten(&part.component, NAME)))
+    };
+    let sd = |ns: f64| figure(Unit::Ns, Some(ns));
+    let mut text = format!("spread: sd {} → {}", sd(spread.base_sd_ns), sd(spread.head_sd_ns));
+    match shown.next().map(part) {
+        Some((share, component)) => text.push_str(&format!("; {share} of the change is in {component}")),
+        None => text.push_str("; no component has much of the change"),
+    }
+    for (share, component) in shown.map(part) {
+        text.push_str(&format!(", {share} in {component}"));
+    }
+    let held = spread.held_by.as_ref().map(|held| {
+        let stalls = if held.stalls == 1 { "1 stall".to_owned() } else { format!("{} stalls", held.stalls) };
+        let time = figure(Unit::Ns, Some(held.held_ns as f64));
+        format!("held by {}, {stalls} of {time} together, none in base", place(&held.frame))
+    });
+    let note = Some(clip(&spread.note, 300)).filter(|note| !note.is_empty());
+    std::iter::once(text).chain(held).chain(note).collect()
 }
 
 /// How many rounds would decide what is open.
