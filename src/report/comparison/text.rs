@@ -33,8 +33,11 @@ fn workload(page: &mut Page<'_>, judged: &Judged, detail: Detail) -> io::Result<
     head(page, judged)?;
     if let Some(comparison) = &judged.comparison {
         tables::metrics(page, comparison, detail)?;
-        for line in comparison.spread.iter().flat_map(words::spread) {
-            page.paragraph(2, None, &line)?;
+        if let Some(spread) = &comparison.spread {
+            page.line("")?;
+            for line in words::spread(spread) {
+                page.paragraph(2, None, &line)?;
+            }
         }
         tables::functions(page, comparison, detail)?;
         tables::shape(page, comparison, detail)?;
