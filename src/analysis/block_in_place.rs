@@ -21,6 +21,7 @@ const MOST: usize = 3;
 
 fn analyze(run: &Run) -> Vec<Finding> {
     let rounds = stalls::rounds(run);
+    let within = if rounds == 1 { "one round".to_owned() } else { format!("{rounds} rounds") };
     let holds = stalls::in_place(run).into_iter().take(MOST);
     let told = holds.map(|(function, count, held)| {
         let evidence = [("function", json!(function)), ("count", json!(count)), ("held_ns", json!(held)), ("rounds", json!(rounds))];
@@ -29,7 +30,7 @@ fn analyze(run: &Run) -> Vec<Finding> {
             severity: Severity::Info,
             title: format!("`{function}` holds a thread in block_in_place for {}", Unit::Ns.show(held / count as f64)),
             detail: format!(
-                "{} times in {rounds} rounds, {} in all. Other tasks ran on meanwhile, but not those joined with it in one task.",
+                "{} times in {within}, {} in all. Other tasks ran on meanwhile, but not those joined with it in one task.",
                 Unit::Count.show(count as f64),
                 Unit::Ns.show(held)
             ),

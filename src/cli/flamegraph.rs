@@ -85,7 +85,7 @@ impl Of {
                 let threshold = Unit::Ns.show(stalls::threshold_ns(run));
                 Error::usage(
                     format!("nothing held a worker thread of run {} for {threshold}", run.id),
-                    "there is nothing to mend; `perfkit report` shows the longest polls and the phases",
+                    "shorter polls are stalls with `--stall-threshold`, from 2ms on",
                 )
             }
             Self::Stalls => Error::usage(

@@ -174,7 +174,8 @@ pub fn overview(run: &Run) -> Option<Overview<'_>> {
 pub fn in_place(run: &Run) -> Vec<(String, u64, f64)> {
     let mut sums: BTreeMap<String, (u64, f64)> = BTreeMap::new();
     for hold in told(run).filter_map(|round| round.get("in_place")?.as_array()).flatten() {
-        let function = hold.get("function").and_then(Value::as_str).unwrap_or("[unknown]");
+        let function =
+            hold.get("function").and_then(Value::as_str).filter(|name| !name.is_empty()).unwrap_or("[unknown]");
         let sum = sums.entry(name::readable(function)).or_default();
         sum.0 += hold.get("count").and_then(Value::as_u64).unwrap_or(0);
         sum.1 += hold.get("held_ns").and_then(Value::as_f64).unwrap_or(0.0);
