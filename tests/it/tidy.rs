@@ -147,6 +147,7 @@ fn everything_in_a_registry_folder_is_registered() {
         ("src/report", "mod.rs", &["baselines", "comparison", "page", "table", "flamegraph", "variance"]),
         ("src/report/comparison", "mod.rs", &["sample", "tables", "words"]),
         ("src/workload/builtin", "mod.rs", &[]),
+        ("src/workload/builtin/faulty", "mod.rs", &["cpu_time", "peer", "periodic", "schedule", "tests"]),
         ("src/cli", "mod.rs", &["config", "drive", "exit", "judge", "output", "parse", "policy", "progress", "source"]),
     ];
     for (folder, file, others) in registries {
