@@ -27,7 +27,7 @@ pub(super) const PLANTED: Planted = Planted {
 /// What an operation computes: below the threshold of a stall.
 const COMPUTED: Duration = Duration::from_millis(4);
 /// Steps between two looks at the clock: so many that the clock takes no visible part.
-const STEPS: u32 = 20_000;
+const STEPS: u32 = 60_000;
 
 const PARAMS: [Param; 1] =
     [Param { name: "burners", default: "3", about: "threads for each processor that take it from the workers" }];

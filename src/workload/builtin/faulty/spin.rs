@@ -26,7 +26,7 @@ pub(super) const SPIN: Periodic = Periodic {
 };
 
 /// Steps between two looks at the clock: so many that the clock takes no visible part.
-const STEPS: u32 = 20_000;
+const STEPS: u32 = 60_000;
 
 #[inline(never)]
 fn spin(hold: Duration) -> u64 {
