@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use clap::Args;
 use serde_json::json;
 
 use super::judge::RULES;
@@ -11,10 +12,18 @@ use crate::error::{Error, Result};
 use crate::record::name::visible;
 use crate::suite::Entry;
 
-pub(super) fn list(session: &Session<'_>) -> Result<Exit> {
-    let entries = session.suite.entries();
+#[derive(Args, Debug)]
+pub(super) struct ListArgs {
+    /// Also those that have a fault on purpose, to try detectors on
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) fn list(session: &Session<'_>, arguments: &ListArgs) -> Result<Exit> {
+    let shown = |entry: &&Entry| arguments.all || entry.describe().fault.is_none();
+    let entries: Vec<&Entry> = session.suite.entries().iter().filter(shown).collect();
     if session.output.json() {
-        let workloads: Vec<serde_json::Value> = entries.iter().map(as_json).collect();
+        let workloads: Vec<serde_json::Value> = entries.iter().map(|entry| as_json(entry)).collect();
         let verdicts = RULES.iter().map(|(rule, _)| *rule);
         let rules: Vec<&str> = analysis::ALL.iter().map(|analysis| analysis.rule).chain(verdicts).collect();
         let document = json!({ "workloads": workloads, "rules": rules });
@@ -39,6 +48,9 @@ fn describe(text: &mut String, entry: &Entry) -> std::fmt::Result {
     writeln!(text, "{}", entry.name)?;
     if !description.about.is_empty() {
         writeln!(text, "  {}", description.about)?;
+    }
+    if let Some(fault) = description.fault {
+        writeln!(text, "  faulty: {fault}")?;
     }
     for variant in description.variants {
         writeln!(text, "  --variant {:<14} {}", variant.name, variant.about)?;
@@ -68,5 +80,6 @@ fn as_json(entry: &Entry) -> serde_json::Value {
         "phases": description.phases.iter().map(|phase| json!({ "name": phase.name, "timeout_s": phase.timeout.map(|limit| limit.as_secs_f64()) })).collect::<Vec<_>>(),
         "needs": description.needs.iter().map(|need| need.name()).collect::<Vec<_>>(),
         "users": description.users,
+        "fault": description.fault,
     })
 }

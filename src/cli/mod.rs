@@ -95,7 +95,7 @@ enum Color {
 #[derive(Subcommand, Debug)]
 enum Verb {
     /// Workloads, with their variants and parameters
-    List,
+    List(list::ListArgs),
     /// Measure latency, throughput, tasks and phases (the time pass alone)
     Run(drive::DriveArgs),
     /// Measure time, CPU and heap; write a report and flamegraphs
@@ -184,7 +184,7 @@ fn dispatch(session: &Session<'_>, verb: Verb) -> Result<Exit> {
     session.output.check_format(shows)?;
     config::check_rules(&session.global.fail_on)?;
     match verb {
-        Verb::List => list::list(session),
+        Verb::List(arguments) => list::list(session, &arguments),
         Verb::Run(arguments) => run::run(session, &arguments),
         Verb::Profile(arguments) => profile::profile(session, &arguments),
         Verb::Report(arguments) => report::report(session, &arguments),

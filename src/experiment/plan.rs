@@ -101,10 +101,13 @@ impl FromStr for Flavor {
 /// The error for a name that no workload has: the nearest one and the list.
 pub(crate) fn unknown_workload(suite: &Suite, name: &str) -> Error {
     let names: Vec<&str> = suite.entries().iter().map(|entry| entry.name.as_str()).collect();
+    // As in a plain `list`: those with a fault on purpose are for who knows them.
+    let healthy = suite.entries().iter().filter(|entry| entry.describe().fault.is_none());
+    let shown = healthy.map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(", ");
     let hint = match nearest(name, &names) {
-        Some(near) => format!("did you mean `{near}`? there are: {}", names.join(", ")),
+        Some(near) => format!("did you mean `{near}`? there are: {shown}"),
         None if names.is_empty() => "this suite has no workloads".to_owned(),
-        None => format!("there are: {}", names.join(", ")),
+        None => format!("there are: {shown}"),
     };
     Error::usage(format!("no workload `{name}`"), hint)
 }

@@ -172,6 +172,11 @@ impl Slot {
         self.sequence.load(Ordering::Acquire)
     }
 
+    /// The number itself, which is odd while a poll is on.
+    pub(super) fn counter(&self) -> &AtomicU64 {
+        &self.sequence
+    }
+
     /// The poll that is on, all of it of the same poll.
     pub(super) fn poll(&self) -> Option<Poll> {
         let sequence = self.sequence();

@@ -120,6 +120,9 @@ pub struct Description {
     pub phases: &'static [Phase],
     /// The number of users of the closed load it is meant for; `None` leaves it to the suite.
     pub users: Option<u32>,
+    /// What is wrong with it on purpose. Such a workload is there to try detectors on: it runs like any other, but only
+    /// `perfkit list --all` shows it.
+    pub fault: Option<&'static str>,
 }
 
 /// One way to run a workload.

@@ -16,6 +16,7 @@ mod comparison_golden;
 mod compat;
 mod ending;
 mod failing;
+mod faulty;
 mod hostile;
 mod imported;
 mod own_suite;

@@ -152,6 +152,7 @@ fn everything_in_a_registry_folder_is_registered() {
             "mod.rs",
             &["anatomy", "config", "drive", "exit", "judge", "output", "parse", "policy", "progress", "source"],
         ),
+        ("src/workload/builtin/faulty", "mod.rs", &["cpu_time", "peer", "periodic", "schedule", "tests"]),
     ];
     for (folder, file, others) in registries {
         let registry = std::fs::read_to_string(root().join(folder).join(file)).expect("a registry");

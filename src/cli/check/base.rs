@@ -73,7 +73,12 @@ impl Program {
             let output = Command::new(&path).args(arguments).output().map_err(|error| wrap(error.into()))?;
             Ok(output.status.success().then_some(output.stdout))
         };
-        let listed = ask(&["list", "--format", "json"])?.and_then(|text| serde_json::from_slice::<Listed>(&text).ok());
+        // A base from before there was `--all` lists all that it has without it.
+        let list = match ask(&["list", "--all", "--format", "json"])? {
+            Some(list) => Some(list),
+            None => ask(&["list", "--format", "json"])?,
+        };
+        let listed = list.and_then(|text| serde_json::from_slice::<Listed>(&text).ok());
         let listed = listed.ok_or_else(|| wrap("it does not list its workloads".into()))?;
         let told = ask(&["__environment"])?.and_then(|text| serde_json::from_slice::<Environment>(&text).ok());
         let mut environment = told.unwrap_or_else(|| Environment {

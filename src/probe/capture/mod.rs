@@ -7,7 +7,9 @@ mod thread;
 mod unwind;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 
+pub(super) use signal::Request;
 pub(super) use thread::{Clocks, Place, Thread};
 
 use memory::Memory;
@@ -111,10 +113,16 @@ impl Capturer {
         self.memory.as_ref()?.words(sp, limit, WORDS)
     }
 
-    /// Takes the stack of a thread that computes. One that does not run for some milliseconds does not answer.
-    pub(super) fn computing(&mut self, number: u32) -> Option<Captured> {
-        let snapshot = signal::ask(number, *self.limits.get(&number)?)?;
-        Some(Captured { addresses: self.unwind(&snapshot), syscall: None })
+    /// Asks a thread that computes for its stack; it answers at the kernel's next tick. `sequence` says which poll it is in.
+    /// `None` while another is asked.
+    pub(super) fn ask(&self, number: u32, sequence: &'static AtomicU64) -> Option<Request> {
+        Request::send(number, *self.limits.get(&number)?, sequence)
+    }
+
+    /// The answer, with the number of the poll in which it was given; `None` while there is none.
+    pub(super) fn answer(&mut self, request: &Request) -> Option<(Captured, u64)> {
+        let (snapshot, sequence) = request.answer()?;
+        Some((Captured { addresses: self.unwind(&snapshot), syscall: None }, sequence))
     }
 
     /// Learns where the stack of a thread is, from an address on it.

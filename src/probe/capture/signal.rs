@@ -4,8 +4,8 @@
 
 #![allow(unsafe_code, reason = "a signal handler and raw system calls; each block says why it is sound")]
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Snapshot;
@@ -24,20 +24,19 @@ static STATE: AtomicU32 = AtomicU32::new(IDLE);
 static THREAD: AtomicU32 = AtomicU32::new(0);
 /// The end of that thread's stack; 0 where it is not known: then only registers are copied.
 static LIMIT: AtomicU64 = AtomicU64::new(0);
-/// What it copies: program counter, stack pointer, frame pointer, words.
-static COPIED: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+/// The number that says which poll the thread is in.
+static SEQUENCE: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
+/// What it copies: program counter, stack pointer, frame pointer, words, the number of the poll.
+static COPIED: [AtomicU64; 5] = [const { AtomicU64::new(0) }; 5];
 static STACK: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
 
 /// The signal, once it is chosen and the handler stands.
 static SIGNAL: OnceLock<Option<i32>> = OnceLock::new();
 /// Only one request at a time.
-static REQUEST: Mutex<()> = Mutex::new(());
+static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Looks how often whether the copy is there.
-const LOOK: Duration = Duration::from_micros(20);
-/// Looks until a thread is taken for one that does not run: two of the kernel's ticks.
-const PATIENCE: u32 = 100;
-
+/// A copy that is just being made takes no longer than some of these.
+const MOMENT: Duration = Duration::from_micros(20);
 /// Puts the handler in place, on a signal that the program does not use. Called before there are other threads.
 pub(super) fn install() -> Option<i32> {
     *SIGNAL
@@ -99,31 +98,56 @@ impl Drop for Timer {
     }
 }
 
-/// Asks a running thread for its registers and its stack up to `limit`. `None` where it does not answer in time: it ended, it
-/// does not get a processor, or it keeps the signal blocked.
-pub(super) fn ask(thread: u32, limit: u64) -> Option<Snapshot> {
-    let signal = (*SIGNAL.get()?)?;
-    let _only = REQUEST.lock().unwrap_or_else(PoisonError::into_inner);
-    THREAD.store(thread, Ordering::Relaxed);
-    LIMIT.store(limit, Ordering::Relaxed);
-    STATE.store(WANTED, Ordering::Release);
-    let timer = Timer::arm(thread, signal);
-    let mut looks = 0;
-    while timer.is_some() && looks < PATIENCE && STATE.load(Ordering::Acquire) != DONE {
-        std::thread::sleep(LOOK);
-        looks += 1;
+/// A running thread was asked for its registers and its stack. Dropped, it takes the request back.
+pub(in crate::probe) struct Request {
+    /// Deleted with it.
+    _timer: Timer,
+}
+
+impl Request {
+    /// Asks a thread, whose stack ends at `limit`. `sequence` says which poll it is in. `None` while another is asked, or where
+    /// the thread has ended.
+    pub(super) fn send(thread: u32, limit: u64, sequence: &'static AtomicU64) -> Option<Self> {
+        let signal = (*SIGNAL.get()?)?;
+        if TAKEN.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        THREAD.store(thread, Ordering::Relaxed);
+        LIMIT.store(limit, Ordering::Relaxed);
+        SEQUENCE.store(std::ptr::from_ref(sequence).cast_mut(), Ordering::Relaxed);
+        STATE.store(WANTED, Ordering::Release);
+        let timer = Timer::arm(thread, signal);
+        if timer.is_none() {
+            take_back();
+        }
+        timer.map(|timer| Self { _timer: timer })
     }
-    drop(timer);
-    // Taken back, unless the thread is just at it: then it will be done at once.
-    while STATE.compare_exchange(WANTED, IDLE, Ordering::AcqRel, Ordering::Acquire) == Err(COPYING) {
-        std::thread::sleep(LOOK);
-    }
-    let answered = STATE.swap(IDLE, Ordering::AcqRel) == DONE;
-    answered.then(|| {
-        let [pc, sp, bp, words] = COPIED.each_ref().map(|value| value.load(Ordering::Relaxed));
+
+    /// What it copied, with the number of the poll in which it did; `None` while it has not.
+    #[expect(clippy::unused_self, reason = "who holds the request is who may read the one buffer")]
+    pub(super) fn answer(&self) -> Option<(Snapshot, u64)> {
+        if STATE.load(Ordering::Acquire) != DONE {
+            return None;
+        }
+        let [pc, sp, bp, words, sequence] = COPIED.each_ref().map(|value| value.load(Ordering::Relaxed));
         let stack = STACK[..(words as usize).min(WORDS)].iter().map(|word| word.load(Ordering::Relaxed)).collect();
-        Snapshot { pc, sp, bp: Some(bp), stack }
-    })
+        Some((Snapshot { pc, sp, bp: Some(bp), stack }, sequence))
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        take_back();
+    }
+}
+
+/// Ends the request, whether it was answered or not; a thread that is just at it is waited for.
+fn take_back() {
+    while STATE.compare_exchange(WANTED, IDLE, Ordering::AcqRel, Ordering::Acquire) == Err(COPYING) {
+        std::thread::sleep(MOMENT);
+    }
+    STATE.store(IDLE, Ordering::Release);
+    TAKEN.store(false, Ordering::Release);
 }
 
 /// The handler. A signal that nobody waits for does nothing: a request was taken back, or somebody else sent it.
@@ -137,6 +161,9 @@ extern "C" fn copy(_signal: i32, _info: *mut libc::siginfo_t, context: *mut libc
     }
     // SAFETY: with SA_SIGINFO the kernel passes a valid `ucontext_t`, which lives until the handler returns.
     let [pc, sp, bp] = unsafe { registers(&*context.cast::<libc::ucontext_t>()) };
+    let sequence = SEQUENCE.load(Ordering::Relaxed);
+    // SAFETY: it is null or came from a reference that lives for ever.
+    let sequence = unsafe { sequence.as_ref() }.map_or(0, |sequence| sequence.load(Ordering::Acquire));
     let limit = LIMIT.load(Ordering::Relaxed);
     let mut words = 0;
     // A stack pointer elsewhere belongs to a stack that is not the thread's own: a coroutine's.
@@ -148,7 +175,7 @@ extern "C" fn copy(_signal: i32, _info: *mut libc::siginfo_t, context: *mut libc
             word.store(unsafe { (sp as *const u64).add(index).read_volatile() }, Ordering::Relaxed);
         }
     }
-    for (place, value) in COPIED.iter().zip([pc, sp, bp, words as u64]) {
+    for (place, value) in COPIED.iter().zip([pc, sp, bp, words as u64, sequence]) {
         place.store(value, Ordering::Relaxed);
     }
     STATE.store(DONE, Ordering::Release);

@@ -126,7 +126,8 @@ fn facts(reading: &mut Reading, watched: &Watched, named: &name::Named, threshol
     reading.fact("covered", covered);
     reading.fact("watchdog_cpu_ns", ns(watched.cpu));
     reading.fact("longest_between_looks_ns", ns(watched.latest));
-    reading.fact("stacks_missed", watched.missed);
+    let without = named.stalls.iter().filter(|stall| stall.is_own() && stall.stack.is_empty()).count();
+    reading.fact("without_stack", without);
     if !named.in_place.is_empty() {
         reading.fact("in_place", named.in_place.to_json());
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::probe::capture::{Captured, Capturer, Clocks, Taken, Thread};
+use crate::probe::capture::{Captured, Capturer, Clocks, Request, Taken, Thread};
 use crate::probe::slot::{self, Poll, SLOTS, Slot};
 
 /// Between two looks.
@@ -40,8 +40,6 @@ pub(super) struct Watched {
     pub(super) seen: Vec<Seen>,
     /// Stalls for which there was no room.
     pub(super) beyond: u64,
-    /// Stacks that could not be taken.
-    pub(super) missed: u64,
     /// The longest time between two looks.
     pub(super) latest: Duration,
     /// CPU time of the watchdog itself.
@@ -100,6 +98,7 @@ pub(super) fn run(
         watches: (0..SLOTS).map(|_| None).collect(),
         watched: Watched::default(),
         capturer: &mut capturer,
+        asked: None,
     };
     let mut last = origin.elapsed();
     while !stop.load(Ordering::Acquire) {
@@ -122,11 +121,19 @@ struct Watchdog<'a> {
     watches: Vec<Option<Watch>>,
     watched: Watched,
     capturer: &'a mut Capturer,
+    asked: Option<Asked>,
+}
+
+/// The thread that was asked for its stack.
+struct Asked {
+    index: usize,
+    request: Request,
 }
 
 impl Watchdog<'_> {
     /// One look at every thread.
     fn look(&mut self, before: Duration, now: Duration) {
+        self.collect();
         for (index, slot) in slot::all() {
             let Some(number) = slot.thread() else {
                 self.leave(index, now);
@@ -141,29 +148,30 @@ impl Watchdog<'_> {
         }
     }
 
-    fn look_at(&mut self, index: usize, slot: &Slot, before: Duration, now: Duration) {
+    fn look_at(&mut self, index: usize, slot: &'static Slot, before: Duration, now: Duration) {
         let Some(mut watch) = self.watches[index].take() else { return };
         let sequence = slot.sequence();
         if let Some(open) = &watch.open
             && open.poll.sequence != sequence
         {
+            self.take_back(index);
             self.close(&mut watch, now);
         }
         if let Some(open) = &mut watch.open {
-            self.stay(&watch.thread, open, slot);
+            self.stay(index, &watch.thread, open, slot);
         } else if let Some(poll) = slot.poll()
             && let Some(first) = clocks(&watch.thread, self.origin)
         {
             // Only a poll that is still on: the clocks were read within it.
             let captures = Vec::new();
             let same = slot.sequence() == poll.sequence;
-            watch.open = same.then_some(Open { poll, before, first, last: first, captures, next: self.threshold });
+            watch.open = same.then_some(Open { poll, before, first, last: first, captures, next: self.threshold / 2 });
         }
         self.watches[index] = Some(watch);
     }
 
     /// The poll of the last look is still on.
-    fn stay(&mut self, thread: &Thread, open: &mut Open, slot: &Slot) {
+    fn stay(&mut self, index: usize, thread: &Thread, open: &mut Open, slot: &'static Slot) {
         let look = clocks(thread, self.origin);
         if let Some(look) = look.filter(|_| slot.sequence() == open.poll.sequence) {
             open.last = look;
@@ -171,17 +179,44 @@ impl Watchdog<'_> {
         if open.age() < open.next || open.captures.len() >= MOST_CAPTURES {
             return;
         }
-        let captured = match self.capturer.waiting(thread) {
-            Taken::Stack(captured) => Some(captured),
+        match self.capturer.waiting(thread) {
+            Taken::Stack(captured) => {
+                if slot.sequence() == open.poll.sequence {
+                    open.captures.push((self.origin.elapsed(), captured));
+                }
+            }
             // One that did not get a processor has not done anything that its stack could tell.
             Taken::Runs if open.cpu() < open.age() / 2 => return,
-            Taken::Runs => self.capturer.computing(thread.number()),
-            Taken::Missed => None,
-        };
+            Taken::Runs => {
+                if self.asked.is_none() {
+                    let request = self.capturer.ask(thread.number(), slot.counter());
+                    self.asked = request.map(|request| Asked { index, request });
+                }
+                if self.asked.as_ref().is_none_or(|asked| asked.index != index) {
+                    // Another thread is being asked: again at the next look.
+                    return;
+                }
+            }
+            Taken::Missed => return,
+        }
         open.next = open.age() * 2;
-        match captured.filter(|_| slot.sequence() == open.poll.sequence) {
-            Some(captured) => open.captures.push((self.origin.elapsed(), captured)),
-            None => self.watched.missed += u64::from(slot.sequence() == open.poll.sequence),
+    }
+
+    /// Takes the answer of the thread that was asked.
+    fn collect(&mut self) {
+        let Some(asked) = &self.asked else { return };
+        let Some((captured, sequence)) = self.capturer.answer(&asked.request) else { return };
+        let open = self.watches[asked.index].as_mut().and_then(|watch| watch.open.as_mut());
+        if let Some(open) = open.filter(|open| open.poll.sequence == sequence) {
+            open.captures.push((self.origin.elapsed(), captured));
+        }
+        self.asked = None;
+    }
+
+    /// Takes the request back that was sent to a thread whose poll is over.
+    fn take_back(&mut self, index: usize) {
+        if self.asked.as_ref().is_some_and(|asked| asked.index == index) {
+            self.asked = None;
         }
     }
 
@@ -218,6 +253,7 @@ impl Watchdog<'_> {
     /// The thread of a slot has ended.
     fn leave(&mut self, index: usize, now: Duration) {
         if let Some(mut watch) = self.watches[index].take() {
+            self.take_back(index);
             self.close(&mut watch, now);
             self.capturer.forget(watch.thread.number());
         }

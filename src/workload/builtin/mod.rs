@@ -1,6 +1,7 @@
 //! The workloads that come with the binary: one file or folder each, one line in [`all`].
 
 pub mod chat;
+pub mod faulty;
 pub mod noop;
 
 use super::Workload;
@@ -15,4 +16,5 @@ pub trait Registry {
 pub fn all(registry: &mut impl Registry) {
     registry.add("chat", chat::Chat::new());
     registry.add("noop", noop::Noop);
+    faulty::all(registry);
 }

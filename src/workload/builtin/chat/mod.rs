@@ -87,6 +87,7 @@ impl Workload for Chat {
             needs: &[Need::Redis, Need::Llm],
             phases: &PHASES,
             users: Some(50),
+            ..Description::default()
         }
     }
 }
