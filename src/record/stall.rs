@@ -120,11 +120,19 @@ impl Stall {
 /// ```
 #[must_use]
 pub fn culprit(stack: &[Frame]) -> Option<&Frame> {
-    let in_program = |frame: &Frame| frame.file.is_some() || frame.function.contains("::");
-    let is_code = |frame: &&Frame| !name::is_plumbing(&frame.function, in_program(frame));
-    let of_library = |frame: &Frame| frame.file.as_deref().is_some_and(name::is_library_file);
-    let own = stack.iter().find(|frame| is_code(frame) && !of_library(frame));
-    own.or_else(|| stack.iter().find(is_code)).or_else(|| stack.first())
+    let own = stack.iter().find(|frame| is_own(frame));
+    own.or_else(|| stack.iter().find(|frame| is_code(frame))).or_else(|| stack.first())
+}
+
+/// Whether a frame is of the program's own code: no plumbing, and of no crate from a registry.
+#[must_use]
+pub fn is_own(frame: &Frame) -> bool {
+    is_code(frame) && !frame.file.as_deref().is_some_and(name::is_library_file)
+}
+
+fn is_code(frame: &Frame) -> bool {
+    let in_program = frame.file.is_some() || frame.function.contains("::");
+    !name::is_plumbing(&frame.function, in_program)
 }
 
 /// Reads the `stalls.jsonl` at `path`, in the order of the file. A run without the file has no stalls.

@@ -146,13 +146,13 @@ impl Capturer {
     }
 
     fn unwind(&mut self, snapshot: &Snapshot) -> Vec<u64> {
-        let trace = self.unwinder.unwind(snapshot);
+        let trace = self.unwinder.unwind(snapshot, self.memory.as_ref());
         if trace.complete {
             return trace.addresses;
         }
         // Perhaps code that was loaded since.
         self.unwinder.refresh(self.memory.as_ref());
-        let again = self.unwinder.unwind(snapshot);
+        let again = self.unwinder.unwind(snapshot, self.memory.as_ref());
         if again.addresses.len() > trace.addresses.len() { again.addresses } else { trace.addresses }
     }
 

@@ -75,9 +75,10 @@ impl Unwinder {
         self.known.iter().any(|(start, end)| (*start..*end).contains(&address))
     }
 
-    /// Unwinds a copied stack. Where the frame pointer is not known, the first word of the stack is taken for it with which the
-    /// start of the thread is reached.
-    pub(super) fn unwind(&mut self, snapshot: &Snapshot) -> Trace {
+    /// Unwinds a copied stack. Where the frame pointer is not known, the first place of the stack is taken for it with which the
+    /// start of the thread is reached: behind it lies a return address. What lies at it is the caller's register, which may hold
+    /// anything where the caller was compiled without frame pointers.
+    pub(super) fn unwind(&mut self, snapshot: &Snapshot, memory: Option<&Memory>) -> Trace {
         if let Some(bp) = snapshot.bp {
             return self.walk(snapshot, bp);
         }
@@ -85,15 +86,11 @@ impl Unwinder {
         if best.complete {
             return best;
         }
-        let end = snapshot.sp + snapshot.stack.len() as u64 * 8;
-        for (index, pair) in snapshot.stack.windows(2).enumerate().take(SEARCHED) {
-            let place = snapshot.sp + index as u64 * 8;
-            // A frame pointer points to the caller's, which lies further up, with the return address behind it.
-            let upwards = place < pair[0] && pair[0] < end;
-            if !upwards || !self.is_code(pair[1]) {
+        for (index, word) in snapshot.stack.iter().enumerate().skip(1).take(SEARCHED) {
+            if !self.is_code(*word) || !memory.is_some_and(|memory| follows_a_call(memory, *word)) {
                 continue;
             }
-            let trace = self.walk(snapshot, place);
+            let trace = self.walk(snapshot, snapshot.sp + (index as u64 - 1) * 8);
             if trace.complete {
                 return trace;
             }
@@ -121,6 +118,13 @@ impl Unwinder {
         }
         trace
     }
+}
+
+/// Whether the instruction before an address is a call: a direct one of five bytes, or one through a register or memory.
+fn follows_a_call(memory: &Memory, address: u64) -> bool {
+    let Some(bytes) = address.checked_sub(7).and_then(|from| memory.bytes(from, 7)) else { return false };
+    let through = |at: usize| bytes[at] == 0xff && (bytes[at + 1] >> 3) & 7 == 2;
+    bytes[2] == 0xe8 || [0, 1, 3, 4, 5].into_iter().any(through)
 }
 
 type Sections = ExplicitModuleSectionInfo<Bytes>;

@@ -11,7 +11,7 @@ use super::{Seen, delay};
 use crate::probe::symbols::Symbols;
 use crate::record::Stall;
 use crate::record::stacks::{Frame, Stack, Stacks};
-use crate::record::stall::{Cause, Task, culprit};
+use crate::record::stall::{Cause, Task, culprit, is_own};
 
 /// Frames of a stall that are kept; further out is the runtime.
 const MOST_FRAMES: usize = 64;
@@ -156,35 +156,62 @@ struct Names {
     known: HashMap<(u64, bool), u32>,
 }
 
-/// A function in which a stall was found, and how long.
+/// One of the stacks of a stall, and the time it stands for.
 struct Held {
-    function: Option<String>,
     time: Duration,
     path: Vec<u32>,
+    /// The program's own functions, the innermost first.
+    functions: Vec<String>,
     syscall: Option<u32>,
 }
 
+/// A function that was on the stack for so much of a stall is where it was held.
+const MOST_OF_IT: f64 = 2.0 / 3.0;
+
 impl Names {
-    /// Of the stacks of one stall that in whose function it was longest, with the system call there.
+    /// The stack of one stall, with the system call there: it ends in the innermost function of the program in which the thread
+    /// was for most of the time. A function that it only passed through, such as a look at the clock, is not to blame.
     fn longest_held(&mut self, one: &Seen, stacks: &mut Stacks) -> (Vec<u32>, Option<u32>) {
+        let held = self.held(one, stacks);
+        let Some(longest) = held.iter().reduce(|most, next| if next.time > most.time { next } else { most }) else {
+            return (Vec::new(), None);
+        };
+        let all: Duration = held.iter().map(|held| held.time).sum();
+        let share = |function: &String| {
+            let inside = held.iter().filter(|held| held.functions.contains(function));
+            inside.map(|held| held.time).sum::<Duration>().as_secs_f64() / all.as_secs_f64()
+        };
+        let Some(function) = longest.functions.iter().find(|function| share(function) >= MOST_OF_IT) else {
+            return (longest.path.clone(), longest.syscall);
+        };
+        // One that was taken in that very function, if there is one.
+        if let Some(exact) = held.iter().find(|held| held.functions.first() == Some(function)) {
+            return (exact.path.clone(), exact.syscall);
+        }
+        let has = |location: &u32| {
+            let frames = stacks.locations.get(*location as usize).map(|location| location.frames.as_slice());
+            frames.unwrap_or_default().iter().any(|frame| frame.function == *function)
+        };
+        let inner = longest.path.iter().position(has).unwrap_or(0);
+        (longest.path[inner..].to_vec(), longest.syscall)
+    }
+
+    /// The stacks of one stall with the times that they stand for.
+    fn held(&mut self, one: &Seen, stacks: &mut Stacks) -> Vec<Held> {
         let end = one.start + one.duration;
-        let mut held: Vec<Held> = Vec::new();
+        let mut held = Vec::new();
         for (index, (at, captured)) in one.captures.iter().enumerate() {
             // Each stands for the time up to the next; the first also for the time before.
             let from = if index == 0 { one.start } else { *at };
             let until = one.captures.get(index + 1).map_or(end, |(next, _)| *next);
             let path = self.path(&captured.addresses, stacks);
             let whole = Stack { locations: path.clone(), thread: String::new(), values: Vec::new() };
-            let frames: Vec<Frame> = stacks.frames(&whole).map(|(frame, _)| frame.clone()).collect();
-            let function = culprit(&frames).map(|frame| frame.function.clone());
-            let time = until.saturating_sub(from);
-            match held.iter_mut().find(|known| known.function == function) {
-                Some(known) => known.time += time,
-                None => held.push(Held { function, time, path, syscall: captured.syscall }),
-            }
+            let frames = stacks.frames(&whole).map(|(frame, _)| frame);
+            let own = frames.filter(|frame| is_own(frame)).map(|frame| frame.function.clone());
+            let functions = own.collect();
+            held.push(Held { time: until.saturating_sub(from), path, functions, syscall: captured.syscall });
         }
-        let longest = held.into_iter().reduce(|most, next| if next.time > most.time { next } else { most });
-        longest.map(|held| (held.path, held.syscall)).unwrap_or_default()
+        held
     }
 
     fn path(&mut self, addresses: &[u64], stacks: &mut Stacks) -> Vec<u32> {
