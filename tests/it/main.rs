@@ -21,6 +21,7 @@ mod hostile;
 mod imported;
 mod own_suite;
 mod place;
+mod planted;
 mod profile_files;
 mod readme;
 mod refused;
