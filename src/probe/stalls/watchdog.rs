@@ -185,8 +185,9 @@ impl Watchdog<'_> {
                     open.captures.push((self.origin.elapsed(), captured));
                 }
             }
-            // One that did not get a processor has not done anything that its stack could tell.
-            Taken::Runs if open.cpu() < open.age() / 2 => return,
+            // One that did not get a processor yet has not done anything that its stack could tell. What others took does not
+            // count: a poll that gets every second slice is a stall by its own slices.
+            Taken::Runs if open.cpu() < self.threshold / 4 => return,
             Taken::Runs => {
                 if self.asked.is_none() {
                     let request = self.capturer.ask(thread.number(), slot.counter());
