@@ -114,6 +114,7 @@ impl Setup {
         let folder = context.folder.clone();
         let settings = Settings {
             frequency_hz: 99,
+            sampler: perfkit::probe::cpu::Sampler::Pprof,
             stall_threshold: perfkit::experiment::STALL_THRESHOLD,
             folder,
             runtime: self.runtime.handle().clone(),

@@ -8,7 +8,7 @@ mod ratio;
 use std::hint::black_box;
 
 use perfkit::load::clock;
-use perfkit::probe::cpu::Cpu;
+use perfkit::probe::cpu::{Cpu, Sampler};
 use perfkit::probe::hooks::Hooks;
 use perfkit::probe::{Probe, Settings};
 use ratio::{Clock, Cost, Side};
@@ -47,9 +47,10 @@ fn work(runtime: &Runtime) -> Cost {
     Cost { wall: started.elapsed().as_nanos() as f64, cpu: ratio::process_cpu() - cpu }
 }
 
-fn sampled(runtime: &Runtime, frequency_hz: u32) -> Cost {
+fn sampled(runtime: &Runtime, sampler: Sampler, frequency_hz: u32) -> Cost {
     let settings = Settings {
         frequency_hz,
+        sampler,
         stall_threshold: perfkit::experiment::STALL_THRESHOLD,
         folder: std::env::temp_dir(),
         runtime: runtime.handle().clone(),
@@ -70,11 +71,14 @@ fn main() {
     let runtime = hooks.into_builder().build().expect("a runtime");
     let sides = vec![
         Side::new("work", || work(&runtime)),
-        Side::new("work, sampled at 99 Hz", || sampled(&runtime, 99)),
-        Side::new("work, sampled at 499 Hz", || sampled(&runtime, 499)),
+        Side::new("work, pprof at 99 Hz", || sampled(&runtime, Sampler::Pprof, 99)),
+        Side::new("work, pprof at 499 Hz", || sampled(&runtime, Sampler::Pprof, 499)),
+        Side::new("work, jittered at 99 Hz", || sampled(&runtime, Sampler::Jittered, 99)),
+        Side::new("work, jittered at 499 Hz", || sampled(&runtime, Sampler::Jittered, 499)),
     ];
     let paired = ratio::interleaved(ROUNDS, sides);
     ratio::heading("the CPU pass", Clock::Cpu);
     paired.print(Clock::Cpu);
-    ratio::goal("CPU time at 99 Hz over without", paired.ratio(1, 0, Clock::Cpu), AT_99, "");
+    ratio::goal("CPU time with pprof at 99 Hz over without", paired.ratio(1, 0, Clock::Cpu), AT_99, "");
+    ratio::goal("CPU time with the jittered sampler at 99 Hz over without", paired.ratio(3, 0, Clock::Cpu), AT_99, "");
 }

@@ -142,6 +142,7 @@ fn driven(
     };
     let settings = Settings {
         frequency_hz: 99,
+        sampler: perfkit::probe::cpu::Sampler::Pprof,
         stall_threshold: perfkit::experiment::STALL_THRESHOLD,
         folder: folder.path().to_owned(),
         runtime: runtime.handle().clone(),

@@ -16,6 +16,8 @@ perfkit::track_heap!();
 fn main() -> ExitCode {
     Suite::new("truth")
         .workload("split", || async { split() })
+        .workload("dozing", || async { doze() })
+        .workload("tasks", || async { tasks().await })
         .workload("recursion", || async { Work::items(descend(8)) })
         .workload("array", || async { <[u8; 4] as Churn>::churn(black_box([1, 2, 3, 4])) })
         .workload("blocks", || async { blocks() })
@@ -56,6 +58,22 @@ fn short_leaf(mut state: u64) -> u64 {
         left -= 1;
     }
     black_box(state)
+}
+
+/// As `split`, then a sleep: a thread that wakes again and again on a timer keeps step with the kernel's tick.
+#[inline(never)]
+fn doze() -> Work {
+    let work = split();
+    std::thread::sleep(Duration::from_micros(300));
+    work
+}
+
+/// One operation: 70 % of its CPU time in a task that is spawned at one place, 30 % at another.
+async fn tasks() -> Work {
+    let long = tokio::spawn(async { long_leaf::<7>(black_box(1)) });
+    let short = tokio::spawn(async { short_leaf(black_box(2)) });
+    let (long, short) = (long.await.unwrap_or(0), short.await.unwrap_or(0));
+    Work::items((long ^ short) | 1)
 }
 
 /// Calls itself `depth` times, with the same work in each.

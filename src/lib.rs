@@ -39,6 +39,7 @@ mod cli;
 pub use error::{BoxError, Error, Result};
 pub use load::Load;
 pub use probe::heap::{Alloc, heap_is_tracked};
+pub use probe::tasks::spawn;
 pub use suite::{Entry, Suite};
 pub use unit::{Better, Unit};
 pub use workload::current::OperationId;

@@ -79,6 +79,15 @@ pub enum Caution {
         /// What it lost, and why.
         reason: String,
     },
+    /// The two samplers of the CPU pass differ beyond sampling error.
+    SamplersDiffer {
+        /// Where they lie furthest apart.
+        function: String,
+        /// Its share of the stacks by pprof.
+        pprof: f64,
+        /// Its share by the jittered sampler.
+        jittered: f64,
+    },
     /// Something about two runs that stands beside their comparison.
     Compared {
         /// The stable code.
@@ -129,6 +138,7 @@ impl Caution {
             Self::NoHeapTracking => "no-heap-tracking",
             Self::NoTokioUnstable { .. } => "no-tokio-unstable",
             Self::ProbeDegraded { .. } => "probe-degraded",
+            Self::SamplersDiffer { .. } => "samplers-differ",
             Self::Compared { code, .. } => code,
             Self::ForeignWeights { .. } => "foreign-weights",
             Self::BatchMeans { .. } => "batch-means",
@@ -179,6 +189,12 @@ impl fmt::Display for Caution {
                 "built without `--cfg tokio_unstable`, so there are no {absent}; set it in .cargo/config.toml under [build] rustflags"
             ),
             Self::ProbeDegraded { probe, reason } => write!(f, "probe {probe}: {reason}"),
+            Self::SamplersDiffer { function, pprof, jittered } => write!(
+                f,
+                "the CPU samplers differ: `{function}` has {} of the stacks by pprof, {} by the jittered sampler. The jittered one is shown: pprof samples at the kernel's tick, and work that timers wake keeps step with it",
+                Unit::Ratio.show(*pprof),
+                Unit::Ratio.show(*jittered)
+            ),
             Self::Compared { message, .. } => f.write_str(message),
             Self::ForeignWeights { weight } => write!(
                 f,

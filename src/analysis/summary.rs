@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod samplers;
 pub mod stalls;
 
 use crate::record::{Function, Metric, Run, Site, name};

@@ -90,6 +90,7 @@ pub(super) struct Driving {
     pub(super) runtime: Option<String>,
     pub(super) passes: Option<Vec<String>>,
     pub(super) frequency: Option<u32>,
+    pub(super) sampler: Option<String>,
     pub(super) stall_threshold: Option<String>,
     pub(super) min_success: Option<String>,
     #[serde(default)]
@@ -118,6 +119,7 @@ impl Driving {
             runtime: self.runtime.or(other.runtime),
             passes: self.passes.or(other.passes),
             frequency: self.frequency.or(other.frequency),
+            sampler: self.sampler.or(other.sampler),
             stall_threshold: self.stall_threshold.or(other.stall_threshold),
             min_success: self.min_success.or(other.min_success),
             param: join(other.param, self.param),

@@ -10,7 +10,7 @@ use clap::Args;
 use super::config::{self, Driving};
 use super::{Session, parse};
 use crate::error::{Error, Result};
-use crate::experiment::{Flavor, Plan, STALL_THRESHOLD, unknown_workload};
+use crate::experiment::{Flavor, Plan, STALL_THRESHOLD, Samplers, unknown_workload};
 use crate::load::Load;
 use crate::record::pass::Pass;
 use crate::suite::Entry;
@@ -78,6 +78,9 @@ pub(super) struct DriveFlags {
     /// Stacks per second of CPU time in the cpu pass [default: 199]
     #[arg(long, value_name = "HZ", env = "PERFKIT_FREQUENCY", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     frequency: Option<u32>,
+    /// What takes these stacks: pprof, jittered (random moments, knows tasks), or both in turn [default: both]
+    #[arg(long, value_name = "WHICH", env = "PERFKIT_SAMPLER", value_parser = parse::flag(Samplers::from_str))]
+    sampler: Option<Samplers>,
     /// A poll that holds its worker thread for longer is a stall [default: 10ms]
     #[arg(long, value_name = "TIME", env = "PERFKIT_STALL_THRESHOLD", value_parser = parse::flag(parse::duration))]
     stall_threshold: Option<Duration>,
@@ -145,6 +148,11 @@ fn decide(
         seed: arguments.seed.or(file.seed).unwrap_or(SEED),
         runtime,
         frequency_hz: arguments.frequency.or(file.frequency).unwrap_or(FREQUENCY_HZ).clamp(1, 10_000),
+        samplers: match (arguments.sampler, &file.sampler) {
+            (Some(chosen), _) => chosen,
+            (None, Some(text)) => text.parse()?,
+            (None, None) => Samplers::InTurn,
+        },
         stall_threshold: stall_threshold(arguments, file)?,
         service_urls: service_urls(arguments),
         phase_timeouts: phase_timeouts(arguments, file, description)?,

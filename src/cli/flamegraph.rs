@@ -8,7 +8,9 @@ use super::profile::{frames, report_folder};
 use super::{Exit, Session};
 use crate::analysis::summary::{self, Frames, stalls};
 use crate::error::{Error, Result};
+use crate::import::pprof;
 use crate::record::Run;
+use crate::record::stacks::Stack;
 use crate::record::{folded, store};
 use crate::report::flamegraph::{self, Drawing, Width};
 use crate::unit::Unit;
@@ -22,6 +24,9 @@ pub(super) struct FlamegraphArgs {
     /// What the widths mean
     #[arg(long, value_enum, default_value_t = Of::Cpu)]
     of: Of,
+    /// What the outermost frames are: threads, or where the tasks were spawned that they polled
+    #[arg(long, value_enum, default_value_t = By::Thread)]
+    by: By,
     /// Draw what changed since this run: red has grown, blue has shrunk
     #[arg(long, value_name = "RUN")]
     base: Option<String>,
@@ -39,6 +44,15 @@ pub(super) enum Of {
     Heap,
     /// Time in which stalls held worker threads
     Stalls,
+}
+
+/// What the outermost frames are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum By {
+    /// The thread's name
+    Thread,
+    /// Where the task was spawned
+    Task,
 }
 
 impl Of {
@@ -64,45 +78,16 @@ impl Of {
             Self::Stalls => "worker threads held",
         }
     }
-
-    /// The picture's name below the reports; what changed has `-diff` behind it.
-    pub(super) fn picture(self) -> &'static str {
-        match self {
-            Self::Cpu => "flamegraph",
-            Self::Heap => "heap-flamegraph",
-            Self::Stalls => "stall-flamegraph",
-        }
-    }
-
-    /// Why there is nothing to draw of a run, and what to do about it.
-    fn absent(self, run: &Run) -> Error {
-        match self {
-            Self::Cpu | Self::Heap => Error::usage(
-                format!("run {} has no stacks of {}", run.id, self.title()),
-                format!("measure with `perfkit profile {} --passes time,cpu,heap`", run.workload),
-            ),
-            Self::Stalls if stalls::were_watched(run) => {
-                let threshold = Unit::Ns.show(stalls::threshold_ns(run));
-                Error::usage(
-                    format!("nothing held a worker thread of run {} for {threshold}", run.id),
-                    "shorter polls are stalls with `--stall-threshold`, from 2ms on",
-                )
-            }
-            Self::Stalls => Error::usage(
-                format!("stalls were not looked for in run {}", run.id),
-                format!("measure with `perfkit run {}`: its time pass looks for them", run.workload),
-            ),
-        }
-    }
 }
 
 pub(super) fn flamegraph(session: &Session<'_>, arguments: &FlamegraphArgs) -> Result<Exit> {
     let (run, folder) = session.store().load(&arguments.run)?;
+    let picture = Picture::new(arguments.of, arguments.by, frames(session))?;
     let svg = match &arguments.base {
-        None => draw(&run, &folder, arguments.of, frames(session))?.ok_or_else(|| arguments.of.absent(&run))?,
+        None => picture.draw(&run, &folder)?.ok_or_else(|| picture.absent(&run))?,
         Some(base) => {
             let (base, base_folder) = session.store().load(base)?;
-            difference((&base, &base_folder), (&run, &folder), arguments.of, frames(session))?
+            picture.difference((&base, &base_folder), (&run, &folder))?
         }
     };
     match &arguments.output {
@@ -110,7 +95,7 @@ pub(super) fn flamegraph(session: &Session<'_>, arguments: &FlamegraphArgs) -> R
         Some(path) => write(session, path, &svg)?,
         None => {
             let change = if arguments.base.is_some() { "-diff" } else { "" };
-            let name = format!("{}{change}.svg", arguments.of.picture());
+            let name = format!("{}{change}.svg", picture.name());
             write(session, &report_folder(session, &run)?.join(name), &svg)?;
         }
     }
@@ -126,49 +111,124 @@ fn write(session: &Session<'_>, path: &Path, svg: &[u8]) -> Result<()> {
     session.output.text(&format!("{}\n", path.display()))
 }
 
-/// The picture of one run; none where it has no such stacks.
-pub(super) fn draw(run: &Run, folder: &Path, of: Of, frames: Frames) -> Result<Option<Vec<u8>>> {
-    let Some(lines) = lines(run, folder, of, frames)? else { return Ok(None) };
-    let title = format!("{}: {}", name(run), of.title());
-    let subtitle = format!("run {}", run.id);
-    let drawing = Drawing { title: &title, subtitle: &subtitle, width: of.width() };
-    let mut svg = Vec::new();
-    flamegraph::draw(&lines, &drawing, &mut svg).map_err(Error::internal)?;
-    Ok(Some(svg))
+/// What is drawn of a run.
+#[derive(Clone, Copy)]
+pub(super) struct Picture {
+    of: Of,
+    by: By,
+    frames: Frames,
 }
 
-/// The picture of what changed; an error that names the run without such stacks, where one has none.
-fn difference(
-    (base, base_folder): (&Run, &Path),
-    (head, head_folder): (&Run, &Path),
-    of: Of,
-    frames: Frames,
-) -> Result<Vec<u8>> {
-    let before = lines(base, base_folder, of, frames)?.ok_or_else(|| of.absent(base))?;
-    let after = lines(head, head_folder, of, frames)?.ok_or_else(|| of.absent(head))?;
-    let title = format!("{} against {}: change of {}", name(head), name(base), of.title());
-    let subtitle = format!("{} → {}; red has grown, blue has shrunk", base.id, head.id);
-    let drawing = Drawing { title: &title, subtitle: &subtitle, width: of.width() };
-    let mut svg = Vec::new();
-    flamegraph::draw_difference(&before, &after, &drawing, &mut svg).map_err(Error::internal)?;
-    Ok(svg)
+impl Picture {
+    /// Refuses what has no tasks.
+    pub(super) fn new(of: Of, by: By, frames: Frames) -> Result<Self> {
+        if by == By::Task && of != Of::Cpu {
+            return Err(Error::usage(
+                format!("`--by task` cannot draw {}", of.title()),
+                "tasks are known of CPU time alone: `--of cpu --by task`",
+            ));
+        }
+        Ok(Self { of, by, frames })
+    }
+
+    /// Its name below the reports; what changed has `-diff` behind it.
+    pub(super) fn name(self) -> &'static str {
+        match (self.of, self.by) {
+            (Of::Cpu, By::Thread) => "flamegraph",
+            (Of::Cpu, By::Task) => "task-flamegraph",
+            (Of::Heap, _) => "heap-flamegraph",
+            (Of::Stalls, _) => "stall-flamegraph",
+        }
+    }
+
+    fn title(self) -> String {
+        let by = if self.by == By::Task { ", by the place where tasks were spawned" } else { "" };
+        format!("{}{by}", self.of.title())
+    }
+
+    /// Why there is nothing to draw of a run, and what to do about it.
+    fn absent(self, run: &Run) -> Error {
+        match self.of {
+            Of::Cpu if self.by == By::Task => Error::usage(
+                format!("run {} has no stacks of CPU time with tasks", run.id),
+                "the jittered sampler takes them, with tokio_unstable: \
+                 measure with `perfkit profile`, without `--sampler pprof`",
+            ),
+            Of::Cpu | Of::Heap => Error::usage(
+                format!("run {} has no stacks of {}", run.id, self.of.title()),
+                format!("measure with `perfkit profile {} --passes time,cpu,heap`", run.workload),
+            ),
+            Of::Stalls if stalls::were_watched(run) => {
+                let threshold = Unit::Ns.show(stalls::threshold_ns(run));
+                Error::usage(
+                    format!("nothing held a worker thread of run {} for {threshold}", run.id),
+                    "shorter polls are stalls with `--stall-threshold`, from 2ms on",
+                )
+            }
+            Of::Stalls => Error::usage(
+                format!("stalls were not looked for in run {}", run.id),
+                format!("measure with `perfkit run {}`: its time pass looks for them", run.workload),
+            ),
+        }
+    }
+
+    /// The picture of one run; none where it has no such stacks.
+    pub(super) fn draw(self, run: &Run, folder: &Path) -> Result<Option<Vec<u8>>> {
+        let Some(lines) = self.lines(run, folder)? else { return Ok(None) };
+        let title = format!("{}: {}", name(run), self.title());
+        let subtitle = format!("run {}", run.id);
+        let drawing = Drawing { title: &title, subtitle: &subtitle, width: self.of.width() };
+        let mut svg = Vec::new();
+        flamegraph::draw(&lines, &drawing, &mut svg).map_err(Error::internal)?;
+        Ok(Some(svg))
+    }
+
+    /// The picture of what changed; an error that names the run without such stacks, where one has none.
+    fn difference(self, (base, base_folder): (&Run, &Path), (head, head_folder): (&Run, &Path)) -> Result<Vec<u8>> {
+        let before = self.lines(base, base_folder)?.ok_or_else(|| self.absent(base))?;
+        let after = self.lines(head, head_folder)?.ok_or_else(|| self.absent(head))?;
+        let title = format!("{} against {}: change of {}", name(head), name(base), self.title());
+        let subtitle = format!("{} → {}; red has grown, blue has shrunk", base.id, head.id);
+        let drawing = Drawing { title: &title, subtitle: &subtitle, width: self.of.width() };
+        let mut svg = Vec::new();
+        flamegraph::draw_difference(&before, &after, &drawing, &mut svg).map_err(Error::internal)?;
+        Ok(svg)
+    }
+
+    /// The folded stacks of a run, with plumbing folded away unless all frames are wanted.
+    fn lines(self, run: &Run, folder: &Path) -> Result<Option<Vec<String>>> {
+        let text = match self.by {
+            By::Thread => read(&folder.join(self.of.file()))?,
+            By::Task => by_task(&folder.join("cpu.pb.gz"))?,
+        };
+        let Some(text) = text else { return Ok(None) };
+        let lines = match self.frames {
+            Frames::All => text.lines().map(str::to_owned).collect(),
+            Frames::Program => folded::without_plumbing(&text, &summary::own_crates(run)),
+        };
+        Ok(Some(lines).filter(|lines: &Vec<String>| !lines.is_empty()))
+    }
 }
 
 fn name(run: &Run) -> String {
     if run.variant.is_empty() { run.workload.clone() } else { format!("{} ({})", run.workload, run.variant) }
 }
 
-/// The folded stacks of a run, with plumbing folded away unless all frames are wanted.
-fn lines(run: &Run, folder: &Path, of: Of, frames: Frames) -> Result<Option<Vec<String>>> {
-    let path = folder.join(of.file());
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::read(&path, error, "was the run's folder changed by hand?")),
-    };
-    let lines = match frames {
-        Frames::All => text.lines().map(str::to_owned).collect(),
-        Frames::Program => folded::without_plumbing(&text, &summary::own_crates(run)),
-    };
-    Ok(Some(lines).filter(|lines: &Vec<String>| !lines.is_empty()))
+/// The text of a file that may be absent.
+fn read(path: &Path) -> Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::read(path, error, "was the run's folder changed by hand?")),
+    }
+}
+
+/// The folded stacks of a profile below the places where tasks were spawned; stacks that were taken without them are left out.
+fn by_task(path: &Path) -> Result<Option<String>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let (stacks, _) = pprof::stacks(path)?;
+    let known = |stack: &Stack| !stack.task.is_empty();
+    Ok(Some(folded::fold_below(&stacks, 0, |stack| known(stack).then_some(&stack.task)).join("\n")))
 }

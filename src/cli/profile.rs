@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::drive::{self, DriveArgs};
+use super::flamegraph::{By, Of, Picture};
 use super::progress::Progress;
-use super::{Exit, Session, anatomy, flamegraph};
+use super::{Exit, Session, anatomy};
 use crate::analysis::summary::Frames;
 use crate::error::{Error, Result};
 use crate::experiment::{self, Interrupt};
@@ -79,12 +80,13 @@ fn write_reports(session: &Session<'_>, run: &Run, folder: &Path) -> Result<Vec<
     let target = report_folder(session, run)?;
     let mut files = vec![folder.join(store::RUN_FILE)];
     let mut written = Vec::new();
-    for of in [flamegraph::Of::Cpu, flamegraph::Of::Heap, flamegraph::Of::Stalls] {
+    for of in [Of::Cpu, Of::Heap, Of::Stalls] {
         if run.status == Status::Invalid {
             break;
         }
-        if let Some(svg) = flamegraph::draw(run, folder, of, frames(session))? {
-            let path = target.join(format!("{}.svg", of.picture()));
+        let picture = Picture::new(of, By::Thread, frames(session))?;
+        if let Some(svg) = picture.draw(run, folder)? {
+            let path = target.join(format!("{}.svg", picture.name()));
             store::write_atomically(&path, &svg)?;
             written.push(path);
         }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use hdrhistogram::serialization::Deserializer;
 
 use super::recording::Rounds;
-use super::{Plan, RoundResult, rows, stalls, validity};
+use super::samplers::Agreement;
+use super::{Plan, RoundResult, rows, samplers, stalls, validity};
 use crate::error::{Error, Result};
 use crate::load::Model;
 use crate::record::charge::{self, Charged};
@@ -41,7 +42,8 @@ pub(super) fn run(plan: &Plan, made: &Made, rounds: &mut Rounds) -> Run {
     let timed = rounds.of(Pass::Time).next().is_some();
     let counted = rounds.results.iter().filter(|result| !timed || result.pass == Pass::Time);
     counted.for_each(|result| operations.add(&result.operations));
-    let rounds = &*rounds;
+    let agreement = samplers::compare(rounds);
+    let rounds = &*samplers::settle(rounds, agreement.as_ref());
     let (status, status_reason) = validity::status(plan, rounds);
     Run {
         schema: schema::VERSION.to_owned(),
@@ -62,9 +64,9 @@ pub(super) fn run(plan: &Plan, made: &Made, rounds: &mut Rounds) -> Run {
         stalls: stalls::worst(rounds),
         functions: charge::functions(&charged(rounds, Pass::Cpu, "cpu"), "cpu"),
         sites: charge::sites(&charged(rounds, Pass::Heap, "heap")),
-        probes: probes(rounds),
+        probes: probes(rounds, agreement.as_ref()),
         findings: Vec::new(),
-        warnings: warnings(plan, rounds),
+        warnings: warnings(plan, rounds, agreement.as_ref()),
         operations,
         extra: serde_json::Map::new(),
     }
@@ -202,7 +204,7 @@ fn last<'a>(rounds: &'a Rounds, pass: Pass, of: &str) -> Option<(&'a RoundResult
     rounds.of(pass).filter_map(|result| stacks(result, of).map(|stacks| (result, stacks))).last()
 }
 
-fn probes(rounds: &Rounds) -> Vec<Probed> {
+fn probes(rounds: &Rounds, agreement: Option<&Agreement>) -> Vec<Probed> {
     let mut probes: Vec<Probed> = Vec::new();
     for result in &rounds.results {
         for reading in &result.readings {
@@ -219,12 +221,16 @@ fn probes(rounds: &Rounds) -> Vec<Probed> {
             }
         }
     }
+    if let (Some(probe), Some(agreement)) = (probes.iter_mut().find(|probe| probe.name == "cpu"), agreement) {
+        probe.detail.insert("agreement".to_owned(), agreement.to_json());
+    }
     probes
 }
 
 /// Every warning once.
-fn warnings(plan: &Plan, rounds: &Rounds) -> Vec<Warning> {
+fn warnings(plan: &Plan, rounds: &Rounds, agreement: Option<&Agreement>) -> Vec<Warning> {
     let mut warnings: Vec<Warning> = rounds.cautions.iter().cloned().map(Warning::from).collect();
+    warnings.extend(agreement.and_then(Agreement::caution).map(Warning::from));
     let told = rounds.results.iter().flat_map(|result| {
         result.warnings.iter().chain(result.readings.iter().flat_map(|reading| &reading.warnings)).cloned()
     });
@@ -251,6 +257,7 @@ fn warnings(plan: &Plan, rounds: &Rounds) -> Vec<Warning> {
 /// Writes the files of the run, all but `run.json`, and removes those of its rounds.
 pub(super) fn write_files(draft: &Draft, made: &Made, rounds: &Rounds) -> Result<()> {
     let folder = draft.folder();
+    let rounds = &*samplers::settle(rounds, samplers::compare(rounds).as_ref());
     let cpu = merged(rounds, Pass::Cpu, "cpu");
     let heap = last(rounds, Pass::Heap, "heap");
     rows::merge(folder, &rounds.results, &folder.join("ops.csv"))?;
@@ -258,7 +265,8 @@ pub(super) fn write_files(draft: &Draft, made: &Made, rounds: &Rounds) -> Result
     write_series(&folder.join("series.csv"), rounds)?;
     stalls::write(&folder.join(STALLS_FILE), rounds)?;
     if !cpu.stacks.is_empty() {
-        let duration: Duration = rounds.of(Pass::Cpu).map(|result| result.elapsed).sum();
+        let sampled = rounds.of(Pass::Cpu).filter(|result| stacks(result, "cpu").is_some());
+        let duration: Duration = sampled.map(|result| result.elapsed).sum();
         let samples = cpu.weight("samples").map_or(1, |weight| cpu.total(weight)).max(1);
         let about = pprof::About {
             time_ns: made.started.as_nanos() as i64,

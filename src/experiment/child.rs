@@ -88,6 +88,7 @@ fn run(suite: &Suite) -> Result<()> {
     let runtime = hooks.into_builder().build().map_err(Error::internal)?;
     let settings = Settings {
         frequency_hz: order.frequency_hz,
+        sampler: order.sampler,
         stall_threshold: order.stall_threshold,
         folder: order.folder.clone(),
         runtime: runtime.handle().clone(),

@@ -11,6 +11,7 @@ mod order;
 mod plan;
 mod recording;
 mod rows;
+mod samplers;
 mod services;
 mod stalls;
 mod validity;
@@ -31,7 +32,7 @@ pub(crate) use environment::redact_command;
 pub use observe::Watch;
 pub use order::RoundResult;
 pub(crate) use plan::unknown_workload;
-pub use plan::{Flavor, Plan, STALL_THRESHOLD};
+pub use plan::{Flavor, Plan, STALL_THRESHOLD, Samplers};
 pub use recording::{Fixture, Recording, Step, Turn};
 
 /// Whether the program was built without optimization.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::{self, Flavor, Plan};
 use crate::error::{Error, Result};
 use crate::load::{Load, Model, Schedule};
+use crate::probe::cpu::Sampler;
 use crate::record::Reading;
 use crate::record::operation::Operations;
 use crate::record::pass::Pass;
@@ -33,6 +34,8 @@ pub(super) struct Order {
     pub(super) seed: u64,
     pub(super) runtime: Flavor,
     pub(super) frequency_hz: u32,
+    #[serde(default = "plan::default_sampler")]
+    pub(super) sampler: Sampler,
     #[serde(default = "plan::default_stall_threshold")]
     pub(super) stall_threshold: Duration,
     pub(super) services: BTreeMap<String, String>,
@@ -84,6 +87,7 @@ impl Order {
             seed: plan.seed,
             runtime: plan.runtime,
             frequency_hz: plan.frequency_hz,
+            sampler: plan.samplers.of_round(round),
             stall_threshold: plan.stall_threshold,
             services,
             phase_timeouts: phase_timeouts.collect(),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::load::Load;
+use crate::probe::cpu::Sampler;
 use crate::record::pass::Pass;
 use crate::suite::Suite;
 use crate::workload::Need;
@@ -35,6 +36,8 @@ pub struct Plan {
     pub runtime: Flavor,
     /// Stacks per second of CPU time in the CPU pass.
     pub frequency_hz: u32,
+    /// What takes these stacks.
+    pub samplers: Samplers,
     /// A poll that holds its worker thread for longer is a stall.
     pub stall_threshold: Duration,
     /// Services that the user runs; may hold credentials.
@@ -49,6 +52,44 @@ pub struct Plan {
 
 /// A poll that holds its worker thread for longer is a stall, where nobody says otherwise.
 pub const STALL_THRESHOLD: Duration = Duration::from_millis(10);
+
+/// What takes stacks in the rounds of the CPU pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Samplers {
+    /// The jittered one and pprof in turn: each round checks the one before.
+    InTurn,
+    /// One alone.
+    Only(Sampler),
+}
+
+impl Samplers {
+    /// What takes the stacks of a round.
+    pub(super) fn of_round(self, round: u32) -> Sampler {
+        match self {
+            Self::Only(sampler) => sampler,
+            Self::InTurn if round.is_multiple_of(2) => Sampler::Jittered,
+            Self::InTurn => Sampler::Pprof,
+        }
+    }
+}
+
+impl FromStr for Samplers {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "both" => Ok(Self::InTurn),
+            "pprof" => Ok(Self::Only(Sampler::Pprof)),
+            "jittered" => Ok(Self::Only(Sampler::Jittered)),
+            other => Err(Error::usage(format!("there is no sampler `{other}`"), "it is `both`, `pprof` or `jittered`")),
+        }
+    }
+}
+
+/// What an order of an older program means.
+pub(super) fn default_sampler() -> Sampler {
+    Sampler::Pprof
+}
 
 /// What an order of an older program means.
 pub(super) fn default_stall_threshold() -> Duration {

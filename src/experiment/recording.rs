@@ -213,7 +213,7 @@ fn without_idle_passes(plan: &Plan, rounds: &mut Rounds, tell: &mut dyn FnMut(Ev
 }
 
 /// What the rounds gave.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Rounds {
     pub(super) results: Vec<RoundResult>,
     pub(super) cautions: Vec<Caution>,

@@ -11,7 +11,7 @@ mod go_bench;
 #[cfg(test)]
 mod hostile_tests;
 mod hyperfine;
-mod pprof;
+pub(crate) mod pprof;
 mod round;
 mod row;
 

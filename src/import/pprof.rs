@@ -34,13 +34,21 @@ const MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// A profile larger than this is not unpacked: gzip makes a thousand of one.
 const LARGEST: u64 = 1 << 30;
 
-fn read(path: &Path, _: &Meaning) -> Result<Run> {
+/// The stacks of a profile with the weight that it shows first, and the name of that weight. Threads and tasks are those of the
+/// labels that perfkit writes.
+///
+/// # Errors
+/// The file cannot be read, or is no pprof profile.
+pub(crate) fn stacks(path: &Path) -> Result<(Stacks, String)> {
     let wrap = |error: BoxError| Error::read(path, error, HINT);
     let bytes = content(path).map_err(wrap)?;
     let profile =
         Profile::decode(bytes.as_slice()).map_err(|error| wrap(format!("no pprof profile: {error}").into()))?;
-    let parts = Parts::new(&profile);
-    let (stacks, weight) = parts.stacks().map_err(|message| wrap(message.into()))?;
+    Parts::new(&profile).stacks().map_err(|message| wrap(message.into()))
+}
+
+fn read(path: &Path, _: &Meaning) -> Result<Run> {
+    let (stacks, weight) = stacks(path)?;
     let name = stem(path);
     let workload = name.strip_suffix(".pb").unwrap_or(&name);
     let mut run = Run::foreign(READER.name, path.display().to_string(), workload);
@@ -128,7 +136,18 @@ impl<'a> Parts<'a> {
         }
         let place = |id: &u64| self.locations.get(id).copied().ok_or_else(|| format!("there is no location {id}"));
         let locations = sample.location_id.iter().map(place).collect::<std::result::Result<_, _>>()?;
-        Ok(Stack { locations, thread: String::new(), values: vec![*value] })
+        let (thread, task) = (self.label(sample, "thread")?, self.label(sample, "task")?);
+        Ok(Stack { locations, thread, task, values: vec![*value] })
+    }
+
+    /// The text of a sample's label; empty where it has none.
+    fn label(&self, sample: &Sample, key: &str) -> std::result::Result<String, String> {
+        for label in &sample.label {
+            if self.string(label.key)? == key {
+                return self.string(label.str).map(str::to_owned);
+            }
+        }
+        Ok(String::new())
     }
 
     fn frame(&self, line: &Line) -> std::result::Result<Frame, String> {
@@ -173,8 +192,18 @@ mod tests {
         let frames = vec![frame("shop::inner"), frame("shop::outer")];
         stacks.locations.push(Location { address: 0x1010, module: Some(0), frames });
         stacks.locations.push(Location { address: 0x1020, module: Some(1), frames: Vec::new() });
-        stacks.stacks.push(Stack { locations: vec![1, 0], thread: "main".into(), values: vec![1, 40] });
-        stacks.stacks.push(Stack { locations: vec![0], thread: String::new(), values: vec![2, 60] });
+        stacks.stacks.push(Stack {
+            locations: vec![1, 0],
+            thread: "main".into(),
+            task: String::new(),
+            values: vec![1, 40],
+        });
+        stacks.stacks.push(Stack {
+            locations: vec![0],
+            thread: String::new(),
+            task: String::new(),
+            values: vec![2, 60],
+        });
         let mut bytes = Vec::new();
         write(&stacks, &About { default_weight: "cpu".into(), ..About::default() }, &mut bytes).unwrap();
         bytes

@@ -1,13 +1,15 @@
-//! Samples where CPU time is spent, with the crate `pprof`. Weights are measured CPU time, not counts over a frequency
-//! that the kernel's tick does not keep; names come from debug information after the measuring.
-//!
-//! pprof 0.15.0 needs care, and gets it here: only its framehop unwinder keeps the interrupted function and survives
-//! panics; that unwinder is built in the first signal, so the first signal is raised while the process has one thread;
-//! no block list is used, because it drops every stack whose leaf is in libc.
+//! Samples where CPU time is spent, with two samplers that check each other: the crate `pprof`, and one of perfkit's own whose
+//! moments keep step with nothing. Weights are measured CPU time, not counts over a frequency that the kernel's tick does not
+//! keep; names come from debug information after the measuring.
+
+mod by_pprof;
+mod jittered;
 
 use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
 
-use pprof::{ProfilerGuard, ProfilerGuardBuilder};
+use serde::{Deserialize, Serialize};
 
 use super::hooks::Hooks;
 use super::symbols::Symbols;
@@ -21,11 +23,65 @@ use crate::warning::Caution;
 /// The probe `cpu`.
 pub struct Cpu;
 
+/// What takes the stacks of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampler {
+    /// The crate `pprof`: at the kernel's tick.
+    Pprof,
+    /// A thread of perfkit's own, at random moments. It knows which task was polled.
+    Jittered,
+}
+
+impl fmt::Display for Sampler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pprof => "pprof",
+            Self::Jittered => "jittered",
+        })
+    }
+}
+
 /// Fewer stacks say little about any function.
 const FEW_STACKS: i64 = 50;
 
-struct Sampling {
-    guard: ProfilerGuard<'static>,
+/// One way to where CPU time was spent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Trace {
+    /// The innermost first; all but it are return addresses.
+    addresses: Vec<u64>,
+    thread: String,
+    /// Where the task was spawned that was polled; empty where it is not known.
+    task: String,
+}
+
+/// A way that was met.
+struct Met {
+    trace: Trace,
+    /// How often.
+    count: i64,
+    /// Its part of the CPU time, in any unit.
+    weight: f64,
+}
+
+/// What a sampler gave.
+#[derive(Default)]
+struct Taken {
+    met: Vec<Met>,
+    /// CPU time of the sampler's own thread, which is no part of what it sampled.
+    own: Duration,
+    /// Threads that ran but did not answer in time.
+    unanswered: Option<u64>,
+}
+
+enum Sampling {
+    Pprof(by_pprof::Sampling),
+    Jittered(jittered::Sampling),
+}
+
+struct Watching {
+    sampling: Sampling,
+    sampler: Sampler,
     cpu_ns: u64,
     frequency_hz: u32,
 }
@@ -36,27 +92,25 @@ impl Probe for Cpu {
     }
 
     fn about(&self) -> &'static str {
-        "stacks of running threads (pprof), weighted with the CPU time that was measured"
+        "stacks of running threads (pprof, and a jittered sampler), weighted with the CPU time that was measured"
     }
 
     fn passes(&self) -> &'static [Pass] {
         &[Pass::Cpu]
     }
 
-    /// The first sample builds the unwinder inside the signal handler, which allocates: with other threads in malloc, 21
-    /// of 60 starts hung. With one thread: 0 of 60.
-    fn prepare(&self, _hooks: &mut Hooks) -> Result<()> {
-        let guard = ProfilerGuardBuilder::default().frequency(1).build().map_err(|error| failed(error.into()))?;
-        signal_hook::low_level::raise(signal_hook::consts::SIGPROF).map_err(|error| failed(error.into()))?;
-        drop(guard);
-        Ok(())
+    fn prepare(&self, hooks: &mut Hooks) -> Result<()> {
+        jittered::prepare(hooks);
+        by_pprof::prepare()
     }
 
     fn start(&self, settings: &Settings) -> Result<Box<dyn Running>> {
-        let frequency = i32::try_from(settings.frequency_hz).unwrap_or(i32::MAX);
-        let guard =
-            ProfilerGuardBuilder::default().frequency(frequency).build().map_err(|error| failed(error.into()))?;
-        Ok(Box::new(Sampling { guard, cpu_ns: process_cpu_ns(), frequency_hz: settings.frequency_hz }))
+        let (sampler, frequency_hz) = (settings.sampler, settings.frequency_hz);
+        let sampling = match sampler {
+            Sampler::Pprof => Sampling::Pprof(by_pprof::Sampling::start(frequency_hz)?),
+            Sampler::Jittered => Sampling::Jittered(jittered::Sampling::start(frequency_hz)?),
+        };
+        Ok(Box::new(Watching { sampling, sampler, cpu_ns: process_cpu_ns(), frequency_hz }))
     }
 }
 
@@ -73,32 +127,30 @@ fn process_cpu_ns() -> u64 {
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
-impl Running for Sampling {
+impl Running for Watching {
     fn stop(self: Box<Self>) -> Result<Reading> {
         let cpu_ns = process_cpu_ns().saturating_sub(self.cpu_ns);
-        let report = self.guard.report().build_unresolved().map_err(|error| failed(error.into()))?;
-        drop(self.guard);
-        let counted: Vec<(Vec<u64>, String, i64)> = report
-            .data
-            .iter()
-            .map(|(frames, count)| {
-                let addresses = frames.frames.iter().map(|frame| frame.ip as u64).collect();
-                let name = &frames.thread_name[..frames.thread_name_length.min(frames.thread_name.len())];
-                let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-                (addresses, String::from_utf8_lossy(name).into_owned(), *count as i64)
-            })
-            .collect();
-        let taken: i64 = counted.iter().map(|(_, _, count)| count).sum();
+        let taken = match self.sampling {
+            Sampling::Pprof(sampling) => sampling.stop()?,
+            Sampling::Jittered(sampling) => sampling.stop()?,
+        };
+        let own_ns = u64::try_from(taken.own.as_nanos()).unwrap_or(u64::MAX);
+        let cpu_ns = cpu_ns.saturating_sub(own_ns);
+        let count: i64 = taken.met.iter().map(|met| met.count).sum();
         let mut reading = Reading::of("cpu");
-        reading.stacks.push(("cpu".to_owned(), weigh(&counted, cpu_ns)));
-        reading.fact("sampler", "pprof");
-        reading.fact("stacks", taken);
+        reading.stacks.push(("cpu".to_owned(), weigh(&taken.met, cpu_ns)));
+        reading.fact("sampler", self.sampler.to_string());
+        reading.fact("stacks", count);
         reading.fact("cpu_ns", cpu_ns);
         reading.fact("frequency_asked_hz", self.frequency_hz);
         if cpu_ns > 0 {
-            reading.fact("frequency_reached_hz", (taken as f64 / (cpu_ns as f64 / 1e9) * 10.0).round() / 10.0);
+            reading.fact("frequency_reached_hz", (count as f64 / (cpu_ns as f64 / 1e9) * 10.0).round() / 10.0);
         }
-        if taken < FEW_STACKS {
+        if let Some(unanswered) = taken.unanswered {
+            reading.fact("unanswered", unanswered);
+            reading.fact("sampler_cpu_ns", own_ns);
+        }
+        if count < FEW_STACKS {
             let reason = format!(
                 "fewer than {FEW_STACKS} stacks in a round: too little CPU time for a profile; use a longer --duration"
             );
@@ -109,17 +161,17 @@ impl Running for Sampling {
 }
 
 /// Names the addresses and gives every stack its part of the measured CPU time.
-fn weigh(counted: &[(Vec<u64>, String, i64)], cpu_ns: u64) -> Stacks {
+fn weigh(all: &[Met], cpu_ns: u64) -> Stacks {
     let symbols = Symbols::load();
     let mut stacks = Stacks::new(&[("samples", "count"), ("cpu", "nanoseconds")]);
     stacks.modules = symbols.modules();
-    let taken: i64 = counted.iter().map(|(_, _, count)| count).sum();
+    let whole: f64 = all.iter().map(|met| met.weight).sum();
     let mut known: HashMap<(u64, bool), u32> = HashMap::new();
     let mut given: i64 = 0;
-    let mut so_far: i64 = 0;
-    for (addresses, thread, count) in counted {
-        let mut path = Vec::with_capacity(addresses.len());
-        for (depth, address) in addresses.iter().enumerate() {
+    let mut so_far = 0.0;
+    for Met { trace, count, weight } in all {
+        let mut path = Vec::with_capacity(trace.addresses.len());
+        for (depth, address) in trace.addresses.iter().enumerate() {
             // Above the leaf these are return addresses: the call is the byte before.
             let leaf = depth == 0;
             let lookup = if leaf { *address } else { address.saturating_sub(1) };
@@ -129,9 +181,10 @@ fn weigh(counted: &[(Vec<u64>, String, i64)], cpu_ns: u64) -> Stacks {
             }));
         }
         // Rounded so that the parts add up to the whole.
-        so_far += count;
-        let upto = (i128::from(cpu_ns) * i128::from(so_far) / i128::from(taken.max(1))) as i64;
-        stacks.stacks.push(Stack { locations: path, thread: thread.clone(), values: vec![*count, upto - given] });
+        so_far += weight;
+        let upto = if so_far >= whole { cpu_ns as i64 } else { (cpu_ns as f64 * (so_far / whole)) as i64 };
+        let (thread, task) = (trace.thread.clone(), trace.task.clone());
+        stacks.stacks.push(Stack { locations: path, thread, task, values: vec![*count, upto - given] });
         given = upto;
     }
     stacks
@@ -143,8 +196,9 @@ mod tests {
 
     #[test]
     fn the_parts_of_the_cpu_time_add_up_to_the_whole() {
-        let counted: Vec<_> = (1..8).map(|n| (vec![n as u64], "t".to_owned(), n)).collect();
-        let stacks = weigh(&counted, 1_000_000_007);
+        let trace = |n: u64| Trace { addresses: vec![n], thread: "t".to_owned(), task: String::new() };
+        let met = |n: i64| Met { trace: trace(n.unsigned_abs()), count: n, weight: n as f64 };
+        let stacks = weigh(&(1..8).map(met).collect::<Vec<_>>(), 1_000_000_007);
         assert_eq!(stacks.total(0), 28);
         assert_eq!(stacks.total(1), 1_000_000_007);
     }

@@ -63,6 +63,8 @@ pub trait Running: Send {
 pub struct Settings {
     /// Stacks per second of CPU time.
     pub frequency_hz: u32,
+    /// What takes these stacks.
+    pub sampler: cpu::Sampler,
     /// A poll that holds its thread for longer is a stall.
     pub stall_threshold: Duration,
     /// A folder for files of its own.

@@ -99,9 +99,9 @@ pub(super) struct Watched;
 #[cfg(not(tokio_unstable))]
 impl Watched {
     #[inline]
-    pub(super) fn begin() -> Self {
+    pub(super) fn begin(spawned_at: Option<&'static Location<'static>>) -> Self {
         let task = tokio::task::try_id().map_or(0, number_of);
-        begin(task, None);
+        begin(task, spawned_at);
         Self
     }
 }
@@ -172,9 +172,9 @@ impl Slot {
         self.sequence.load(Ordering::Acquire)
     }
 
-    /// The number itself, which is odd while a poll is on.
-    pub(super) fn counter(&self) -> &AtomicU64 {
-        &self.sequence
+    /// Where the task was spawned that was polled last. The thread itself, also in a signal handler, gets that of its poll.
+    pub(super) fn spawned_at(&self) -> Option<&'static Location<'static>> {
+        self.spawned_at.load()
     }
 
     /// The poll that is on, all of it of the same poll.

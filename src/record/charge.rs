@@ -173,7 +173,12 @@ mod tests {
             let frame = Frame { function: function.into(), ..Frame::default() };
             stacks.locations.push(Location { address: 0, module: None, frames: vec![frame] });
         }
-        stacks.stacks.push(Stack { locations: vec![0, 1, 2, 3], thread: String::new(), values: vec![1, 100] });
+        stacks.stacks.push(Stack {
+            locations: vec![0, 1, 2, 3],
+            thread: String::new(),
+            task: String::new(),
+            values: vec![1, 100],
+        });
         let functions = functions(&[Charged { stacks: &stacks, operations: 10.0 }], "cpu");
         let work = functions.iter().find(|function| function.name == "app::work").unwrap();
         assert_eq!(work.self_ns_per_op, [0.0]);

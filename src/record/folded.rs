@@ -6,21 +6,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::name;
-use super::stacks::Stacks;
+use super::stacks::{Stack, Stacks};
 
 /// The folded lines of one weight, sorted, equal stacks added up; stacks of weight 0 or less are left out. Names are
 /// readable: closures join the function they are in, type parameters are gone; recursion stays visible.
 #[must_use]
 pub fn fold(stacks: &Stacks, weight: usize) -> Vec<String> {
+    fold_below(stacks, weight, |stack| Some(&stack.thread))
+}
+
+/// As [`fold`], with something else than the thread as the outermost frame; stacks of which it is not known are left out.
+#[must_use]
+pub fn fold_below(stacks: &Stacks, weight: usize, root: impl Fn(&Stack) -> Option<&str>) -> Vec<String> {
     let mut sums: BTreeMap<String, i64> = BTreeMap::new();
     for stack in &stacks.stacks {
         let value = stack.values.get(weight).copied().unwrap_or(0);
         if value <= 0 {
             continue;
         }
+        let Some(root) = root(stack) else { continue };
         let mut path: Vec<String> = Vec::new();
-        if !stack.thread.is_empty() {
-            path.push(escape(&stack.thread));
+        if !root.is_empty() {
+            path.push(escape(root));
         }
         let mut frames: Vec<&str> = stacks.frames(stack).map(|(frame, _)| frame.function.as_str()).collect();
         frames.reverse();
@@ -148,7 +155,7 @@ mod tests {
             stacks.locations.push(Location { address: 0, module: None, frames: vec![frame] });
         }
         let locations = (0..names.len() as u32).collect();
-        stacks.stacks.push(Stack { locations, thread: "worker 1".into(), values: vec![7] });
+        stacks.stacks.push(Stack { locations, thread: "worker 1".into(), task: String::new(), values: vec![7] });
         stacks
     }
 

@@ -95,16 +95,13 @@ fn build(stacks: &Stacks, about: &About) -> Profile {
             is_folded: false,
         })
         .collect();
-    let thread_key = tables.string("thread");
+    let keys = ["thread", "task"].map(|key| tables.string(key));
     let sample = stacks
         .stacks
         .iter()
         .map(|stack| {
-            let label = if stack.thread.is_empty() {
-                Vec::new()
-            } else {
-                vec![Label { key: thread_key, str: tables.string(&stack.thread), ..Label::default() }]
-            };
+            let labels = keys.into_iter().zip([&stack.thread, &stack.task]).filter(|(_, text)| !text.is_empty());
+            let label = labels.map(|(key, text)| Label { key, str: tables.string(text), ..Label::default() }).collect();
             let location_id = stack.locations.iter().map(|index| u64::from(*index) + 1).collect();
             Sample { location_id, value: stack.values.clone(), label }
         })

@@ -55,6 +55,9 @@ pub struct Weight {
     pub unit: String,
 }
 
+/// The task of a stack whose thread polled none.
+pub const OUTSIDE_TASKS: &str = "outside tasks";
+
 /// A call path and how much was charged to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stack {
@@ -62,6 +65,9 @@ pub struct Stack {
     pub locations: Vec<u32>,
     /// The thread's name; empty where it is not known.
     pub thread: String,
+    /// Where the task was spawned that the thread polled, or [`OUTSIDE_TASKS`]; empty where it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub task: String,
     /// One number for each of [`Stacks::weights`].
     pub values: Vec<i64>,
 }
@@ -128,19 +134,20 @@ impl Stacks {
         }
         let modules = self.merge_modules(&other);
         let locations = self.merge_locations(&other, &modules);
-        let mut known: HashMap<(Vec<u32>, String), usize> = HashMap::with_capacity(self.stacks.len());
+        let mut known: HashMap<(Vec<u32>, String, String), usize> = HashMap::with_capacity(self.stacks.len());
         for (index, stack) in self.stacks.iter().enumerate() {
-            known.insert((stack.locations.clone(), stack.thread.clone()), index);
+            known.insert((stack.locations.clone(), stack.thread.clone(), stack.task.clone()), index);
         }
         for stack in other.stacks {
             let path: Vec<u32> =
                 stack.locations.iter().filter_map(|index| locations.get(*index as usize)).copied().collect();
-            if let Some(&index) = known.get(&(path.clone(), stack.thread.clone())) {
+            let key = (path.clone(), stack.thread.clone(), stack.task.clone());
+            if let Some(&index) = known.get(&key) {
                 for (sum, value) in self.stacks[index].values.iter_mut().zip(&stack.values) {
                     *sum += value;
                 }
             } else {
-                known.insert((path.clone(), stack.thread.clone()), self.stacks.len());
+                known.insert(key, self.stacks.len());
                 self.stacks.push(Stack { locations: path, ..stack });
             }
         }
@@ -196,7 +203,12 @@ mod tests {
         stacks.modules.push(Module { path: "/bin/app".into(), start, limit: start + 0x1000, offset: 0, program: true });
         let frame = Frame { function: "app::hot".into(), file: None, line: Some(3) };
         stacks.locations.push(Location { address: start + 0x10, module: Some(0), frames: vec![frame] });
-        stacks.stacks.push(Stack { locations: vec![0], thread: "main".into(), values: vec![value] });
+        stacks.stacks.push(Stack {
+            locations: vec![0],
+            thread: "main".into(),
+            task: String::new(),
+            values: vec![value],
+        });
         stacks
     }
 

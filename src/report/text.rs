@@ -1,6 +1,7 @@
 //! The bottleneck report as plain text: verdict, latencies, stalls, phases, functions, call sites, tasks, resources, findings.
 //! An invalid run shows its failures and no latency.
 
+mod samplers;
 mod stalls;
 
 use std::io::{self, Write};
@@ -43,6 +44,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write, style: fn(Tone) ->
         }
         phases(&mut page, run)?;
         functions(&mut page, report)?;
+        samplers::write(&mut page, run)?;
         sites(&mut page, report)?;
         foreign(&mut page, run)?;
         figures(&mut page, "Tasks and runtime", run, TASKS)?;

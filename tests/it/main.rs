@@ -28,6 +28,8 @@ mod refused;
 mod rows;
 mod secrets;
 mod services;
+mod soak;
+mod spread;
 mod stable;
 mod stalled;
 mod stalls_shown;

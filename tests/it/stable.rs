@@ -2,6 +2,10 @@
 
 use std::process::Command;
 
+use tokio::runtime::Builder;
+
+use crate::stalled::{hold_by_sleeping, observed, the_stall};
+
 #[test]
 fn stable_or_not_a_run_says_what_tokio_does_not_tell() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -20,4 +24,18 @@ fn stable_or_not_a_run_says_what_tokio_does_not_tell() {
     assert_eq!(warned, !cfg!(tokio_unstable));
     assert!(has("operation.busy") && has("runtime.busy_ratio"));
     assert_eq!(run["environment"]["tokio_unstable"], cfg!(tokio_unstable));
+}
+
+#[test]
+fn stable_or_not_a_task_that_perfkit_spawned_is_watched() {
+    let reading = observed(Builder::new_multi_thread(), async {
+        perfkit::spawn(async { hold_by_sleeping() }).await.unwrap();
+    });
+    let task = the_stall(&reading, "hold_by_sleeping").task.expect("the task is known");
+    assert!(task.spawned_at.is_some_and(|at| at.contains("tests/it/stable.rs")));
+    // Another task is seen where the runtime tells of it.
+    let reading = observed(Builder::new_multi_thread(), async {
+        tokio::spawn(async { hold_by_sleeping() }).await.unwrap();
+    });
+    assert_eq!(reading.stalls.is_empty(), !cfg!(tokio_unstable), "{:#?}", reading.stalls);
 }

@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use perfkit::probe::cpu::Sampler;
 use perfkit::probe::hooks::Hooks;
 use perfkit::probe::stalls::Stalls;
 use perfkit::probe::{Probe, Settings, tasks};
@@ -16,7 +17,7 @@ const HELD: Duration = Duration::from_millis(60);
 static ALONE: Mutex<()> = Mutex::new(());
 
 #[inline(never)]
-fn hold_by_sleeping() {
+pub(crate) fn hold_by_sleeping() {
     std::thread::sleep(HELD);
     black_box(HELD);
 }
@@ -50,7 +51,16 @@ fn hold_by_reading(pipe: &mut impl std::io::Read) {
 }
 
 /// What the probe sees while `work` runs as a task.
-fn watched(mut builder: Builder, work: impl FnOnce() + Send + 'static) -> Reading {
+fn watched(builder: Builder, work: impl FnOnce() + Send + 'static) -> Reading {
+    let task = tasks::worker(async move {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        work();
+    });
+    observed(builder, async { tokio::spawn(task).await.unwrap() })
+}
+
+/// What the probe sees while a runtime drives this.
+pub(crate) fn observed(mut builder: Builder, driven: impl Future<Output = ()>) -> Reading {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     builder.enable_all();
     let mut hooks = Hooks::new(builder);
@@ -58,17 +68,14 @@ fn watched(mut builder: Builder, work: impl FnOnce() + Send + 'static) -> Readin
     let runtime = hooks.into_builder().build().unwrap();
     let settings = Settings {
         frequency_hz: 99,
+        sampler: Sampler::Jittered,
         stall_threshold: Duration::from_millis(10),
         folder: std::env::temp_dir(),
         runtime: runtime.handle().clone(),
     };
     let running = Stalls.start(&settings).unwrap();
     runtime.block_on(async {
-        let task = tasks::worker(async move {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            work();
-        });
-        tokio::spawn(task).await.unwrap();
+        driven.await;
         // The look that sees the end, and the canary.
         tokio::time::sleep(Duration::from_millis(20)).await;
     });
@@ -76,7 +83,7 @@ fn watched(mut builder: Builder, work: impl FnOnce() + Send + 'static) -> Readin
 }
 
 /// The one stall whose culprit is that function.
-fn the_stall(reading: &Reading, function: &str) -> Stall {
+pub(crate) fn the_stall(reading: &Reading, function: &str) -> Stall {
     let of = |stall: &&Stall| stall.culprit().is_some_and(|frame| frame.function.ends_with(function));
     let found: Vec<&Stall> = reading.stalls.iter().filter(of).collect();
     assert_eq!(found.len(), 1, "{:#?}", reading.stalls);

@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("service", &["error"]),
     ("load", &["workload", "record", "unit", "error"]),
     ("suite", &["workload", "load", "error", "unit"]),
-    ("probe", &["record", "unit", "error", "warning"]),
+    ("probe", &["record", "stats", "unit", "error", "warning"]),
     ("experiment", &["suite", "workload", "service", "load", "probe", "record", "stats", "unit", "error", "warning"]),
     ("import", &["record", "stats", "unit", "error", "warning"]),
     ("analysis", &["record", "stats", "unit", "warning"]),
@@ -43,7 +43,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Names that lib.rs re-exports, and the module they come from.
-const REEXPORTS: &[(&str, &str)] = &[("Alloc", "probe"), ("BoxError", "error"), ("heap_is_tracked", "probe")];
+const REEXPORTS: &[(&str, &str)] =
+    &[("Alloc", "probe"), ("BoxError", "error"), ("heap_is_tracked", "probe"), ("spawn", "probe")];
 
 /// The most lines of a source file.
 const MOST_LINES: usize = 400;

@@ -9,9 +9,13 @@ use crate::place::{Place, items};
 
 /// A CPU profile of a workload of the example; more stacks than by default make the shares surer.
 fn profile(workload: &str, duration: &str, rounds: &str) -> (Place, Value) {
+    profile_by("both", workload, duration, rounds)
+}
+
+fn profile_by(sampler: &str, workload: &str, duration: &str, rounds: &str) -> (Place, Value) {
     let place = Place::of_example("truth");
-    let flags =
-        ["-q", "--passes", "cpu", "--frequency", "997", "--duration", duration, "--rounds", rounds, "--format", "json"];
+    let flags = ["-q", "--passes", "cpu", "--frequency", "997", "--duration", duration, "--rounds", rounds];
+    let flags = [&flags[..], &["--format", "json", "--sampler", sampler]].concat();
     let ended = place.short("profile", workload, &flags);
     ended.must(0, &[]);
     let run = ended.json();
@@ -73,6 +77,61 @@ fn cpu_time_is_split_as_the_work_is() {
     let cpu: f64 = items(&cpu).iter().map(|round| round["cpu_ns"].as_f64().unwrap()).sum();
     // `total` is a sum of five rounds' means.
     assert!((total / 5.0 / (cpu / operations) - 1.0).abs() < 0.1, "{total} of {cpu} in {operations} operations");
+}
+
+/// The part of the long leaf in the time of both.
+fn long_share(run: &Value) -> f64 {
+    let [long, short] =
+        ["truth::long_leaf", "truth::short_leaf"].map(|name| ns(function(run, name), "folded_self_ns_per_op"));
+    long / (long + short)
+}
+
+#[test]
+fn the_jittered_sampler_keeps_step_with_nothing() {
+    for (workload, duration) in [("split", "3s"), ("dozing", "4s")] {
+        let (_, run) = profile_by("jittered", workload, duration, "1");
+        let round = &items(&items(&run["probes"])[0]["detail"]["rounds"])[0];
+        assert_eq!(round["sampler"], "jittered");
+        let (share, stacks) = (long_share(&run), round["stacks"].as_f64().unwrap());
+        // Three points, and what chance does to so many stacks.
+        let chance = 2.0 * (0.7 * 0.3 / stacks).sqrt();
+        assert!(stacks > 300.0, "{round}");
+        assert!((share - 0.70).abs() < 0.03 + chance, "{workload}: {:.1} % instead of 70 %", share * 100.0);
+    }
+}
+
+#[test]
+fn two_samplers_check_each_other() {
+    let (place, run) = profile("split", "2s", "2");
+    let detail = &items(&run["probes"])[0]["detail"];
+    let samplers: Vec<&str> = items(&detail["rounds"]).iter().filter_map(|round| round["sampler"].as_str()).collect();
+    assert_eq!(samplers, ["jittered", "pprof"]);
+    assert_eq!(detail["agreement"]["agree"], true, "{detail}");
+    let text = place.ok(&["report", "latest"]).stdout;
+    assert!(text.contains("The two samplers agree: furthest apart is `"), "{text}");
+}
+
+#[test]
+fn cpu_time_is_told_by_the_place_where_tasks_were_spawned() {
+    let (place, _) = profile_by("jittered", "tasks", "3s", "1");
+    let svg = place.ok(&["flamegraph", "--by", "task", "-o", "-"]).stdout;
+    let titles: Vec<&str> = svg.split("<title>").skip(1).filter_map(|rest| rest.split("</title>").next()).collect();
+    // `examples/truth.rs:70:16 (1,234 ns, 69.90%)`
+    let share = |line: u64| {
+        let of_line = |title: &&&str| title.starts_with(&format!("examples/truth.rs:{line}:"));
+        let title = titles.iter().find(of_line).unwrap_or_else(|| panic!("no line {line} in {titles:?}"));
+        let percent = title.rsplit_once(", ").unwrap().1.trim_end_matches("%)");
+        percent.parse::<f64>().unwrap()
+    };
+    let (long, short) = (lines_of("let long = tokio::spawn"), lines_of("let short = tokio::spawn"));
+    let (long, short) = (share(*long.start()), share(*short.start()));
+    assert!((long / (long + short) - 0.70).abs() < 0.04, "{long} % and {short} %");
+    let name = place.ok(&["flamegraph", "--by", "task"]).stdout;
+    assert!(name.ends_with("task-flamegraph.svg\n"), "{name}");
+    place.run(&["flamegraph", "--of", "heap", "--by", "task"]).must(2, &["`--by task` cannot draw", "hint:"]);
+    place.run(&["profile", "tasks", "--sampler", "x"]).must(2, &["there is no sampler `x`"]);
+    let (place, _) = profile_by("pprof", "tasks", "300ms", "1");
+    place.run(&["flamegraph", "--by", "task"]).must(2, &["no stacks of CPU time with tasks", "--sampler pprof"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! is an error here, not a fault.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use procfs::process::{MMPermissions, MMapPath, MemoryMap, Process};
@@ -36,11 +37,18 @@ pub(super) fn maps() -> Vec<MemoryMap> {
     Process::myself().and_then(|process| process.maps()).map(|maps| maps.0).unwrap_or_default()
 }
 
-/// The end of the stack that an address lies in.
-pub(super) fn limit_of(maps: &[MemoryMap], address: u64) -> Option<u64> {
+/// The stack that an address lies in, as far as it may grow.
+pub(super) fn stack_of(maps: &[MemoryMap], address: u64) -> Option<Range<u64>> {
+    // What the kernel grants the first thread, whose mapping grows downwards, unless it is told otherwise.
+    const FIRST: u64 = 8 << 20;
     let around = maps.iter().find(|map| (map.address.0..map.address.1).contains(&address))?;
     let writable = around.perms.contains(MMPermissions::READ | MMPermissions::WRITE);
+    let (start, end) = around.address;
     // Stacks are mapped for themselves; what is mapped from a file, or is the heap, belongs to somebody else's stack.
-    let own = matches!(around.pathname, MMapPath::Anonymous | MMapPath::Stack | MMapPath::Other(_));
-    (writable && own).then_some(around.address.1)
+    match around.pathname {
+        MMapPath::Stack => Some(end.saturating_sub(FIRST).min(start)..end),
+        MMapPath::Anonymous | MMapPath::Other(_) => Some(start..end),
+        _ => None,
+    }
+    .filter(|_| writable)
 }

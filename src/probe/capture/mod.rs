@@ -7,13 +7,18 @@ mod thread;
 mod unwind;
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
+use std::ops::Range;
+use std::panic::Location;
+use std::time::Duration;
 
-pub(super) use signal::Request;
+pub(super) use signal::{Request, When, cpu_ns_of};
 pub(super) use thread::{Clocks, Place, Thread};
 
 use memory::Memory;
+use signal::Copied;
 use unwind::Unwinder;
+
+use super::slot::Slot;
 
 /// Words of the stack of a waiting thread that are copied.
 const WORDS: usize = 32 * 1024;
@@ -43,8 +48,8 @@ impl Snapshot {
 pub(super) struct Capturer {
     memory: Option<Memory>,
     unwinder: Unwinder,
-    /// The end of each thread's stack, once it is known.
-    limits: HashMap<u32, u64>,
+    /// Each thread's stack, once it is known.
+    stacks: HashMap<u32, Range<u64>>,
 }
 
 /// A stack that was taken: addresses, the innermost first; all but the first are return addresses.
@@ -53,6 +58,19 @@ pub(super) struct Captured {
     pub(super) addresses: Vec<u64>,
     /// The number of the system call that the thread waited in.
     pub(super) syscall: Option<u32>,
+}
+
+/// What a running thread answered.
+pub(super) struct Answer {
+    pub(super) captured: Captured,
+    /// The number of the poll in which it did; even outside polls.
+    pub(super) sequence: u64,
+    /// Where the task was spawned that was polled.
+    pub(super) spawned_at: Option<&'static Location<'static>>,
+    /// How long after it was asked.
+    pub(super) after: Duration,
+    /// How long of this it was on a processor.
+    pub(super) ran: Duration,
 }
 
 /// What came of looking at a thread that may wait.
@@ -85,7 +103,7 @@ impl Capturer {
             running: signal::install().is_none().then_some("the program uses every real-time signal"),
         };
         let unwinder = Unwinder::load(memory.as_ref());
-        (Self { memory, unwinder, limits: HashMap::new() }, lost)
+        (Self { memory, unwinder, stacks: HashMap::new() }, lost)
     }
 
     /// Takes the stack of a thread that waits in the kernel.
@@ -109,48 +127,54 @@ impl Capturer {
     }
 
     fn words(&mut self, number: u32, sp: u64) -> Option<Vec<u64>> {
-        let limit = self.limit(number, sp)?;
+        let limit = self.stack(number, sp)?.end;
         self.memory.as_ref()?.words(sp, limit, WORDS)
     }
 
-    /// Asks a thread that computes for its stack; it answers at the kernel's next tick. `sequence` says which poll it is in.
-    /// `None` while another is asked.
-    pub(super) fn ask(&self, number: u32, sequence: &'static AtomicU64) -> Option<Request> {
-        Request::send(number, *self.limits.get(&number)?, sequence)
+    /// Asks a thread that computes for its stack. `slot` is where it says what it polls. `None` while another is asked. Of a thread
+    /// whose stack is not known yet no more than its place comes; then it is known.
+    pub(super) fn ask(&self, number: u32, slot: Option<&'static Slot>, when: When) -> Option<Request> {
+        let unknown = 0..0;
+        Request::send(number, self.stacks.get(&number).unwrap_or(&unknown), slot, when)
     }
 
-    /// The answer, with the number of the poll in which it was given; `None` while there is none.
-    pub(super) fn answer(&mut self, request: &Request) -> Option<(Captured, u64)> {
-        let (snapshot, sequence) = request.answer()?;
-        Some((Captured { addresses: self.unwind(&snapshot), syscall: None }, sequence))
+    /// The answer; `None` while there is none.
+    pub(super) fn answer(&mut self, request: &Request) -> Option<Answer> {
+        let Copied { snapshot, sequence, spawned_at, after, ran } = request.answer()?;
+        if snapshot.stack.is_empty() {
+            self.learn(request.thread(), snapshot.sp);
+        }
+        let captured = Captured { addresses: self.unwind(&snapshot), syscall: None };
+        Some(Answer { captured, sequence, spawned_at, after, ran })
+    }
+
+    /// Whether a thread's stack is known, so that all of it can be had.
+    pub(super) fn knows(&self, number: u32) -> bool {
+        self.stacks.contains_key(&number)
     }
 
     /// Learns where the stack of a thread is, from an address on it.
     pub(super) fn learn(&mut self, number: u32, address: u64) {
-        let _ = self.limit(number, address);
+        let _ = self.stack(number, address);
     }
 
-    /// The end of the stack that the thread is on.
-    fn limit(&mut self, number: u32, sp: u64) -> Option<u64> {
-        // Further than any stack is large: it is another one.
-        const LARGEST: u64 = 1 << 30;
-        if let Some(limit) = self.limits.get(&number)
-            && sp < *limit
-            && limit - sp < LARGEST
-        {
-            return Some(*limit);
+    /// The stack that the thread is on.
+    fn stack(&mut self, number: u32, sp: u64) -> Option<Range<u64>> {
+        if let Some(stack) = self.stacks.get(&number).filter(|stack| stack.contains(&sp)) {
+            return Some(stack.clone());
         }
-        let limit = memory::limit_of(&memory::maps(), sp)?;
-        self.limits.insert(number, limit);
-        Some(limit)
+        let stack = memory::stack_of(&memory::maps(), sp)?;
+        self.stacks.insert(number, stack.clone());
+        Some(stack)
     }
 
     fn unwind(&mut self, snapshot: &Snapshot) -> Vec<u64> {
         let trace = self.unwinder.unwind(snapshot, self.memory.as_ref());
-        if trace.complete {
+        // The last address may be in code that was loaded since.
+        let last = trace.addresses.last().copied().unwrap_or(snapshot.pc);
+        if trace.complete || self.unwinder.is_code(last) {
             return trace.addresses;
         }
-        // Perhaps code that was loaded since.
         self.unwinder.refresh(self.memory.as_ref());
         let again = self.unwinder.unwind(snapshot, self.memory.as_ref());
         if again.addresses.len() > trace.addresses.len() { again.addresses } else { trace.addresses }
@@ -158,6 +182,6 @@ impl Capturer {
 
     /// Forgets a thread that has ended: its number may be given to another.
     pub(super) fn forget(&mut self, number: u32) {
-        self.limits.remove(&number);
+        self.stacks.remove(&number);
     }
 }

@@ -74,12 +74,24 @@ impl Thread {
 
     /// Whether it is on a processor, or ready for one.
     pub(in crate::probe) fn is_running(&self) -> bool {
-        let mut text = [0; 128];
-        let Ok(length) = self.stat.read_at(&mut text, 0) else { return false };
-        // The name stands in brackets and may hold anything, brackets too.
-        let after = text[..length].iter().rposition(|byte| *byte == b')').map(|at| at + 2);
-        after.and_then(|at| text.get(at)) == Some(&b'R')
+        self.processor().is_some()
     }
+
+    /// The processor that it is on, or was last on and is ready for; `None` where it waits or has ended.
+    pub(in crate::probe) fn processor(&self) -> Option<usize> {
+        let mut text = [0; 1024];
+        let length = self.stat.read_at(&mut text, 0).ok()?;
+        processor(text.get(..length)?)
+    }
+}
+
+/// The processor of a running thread, of its line in `stat`.
+fn processor(text: &[u8]) -> Option<usize> {
+    // Fields after the name, which stands in brackets and may hold anything, brackets too: the state, …, the processor.
+    const PROCESSOR: usize = 36;
+    let after = text.iter().rposition(|byte| *byte == b')')? + 1;
+    let mut fields = std::str::from_utf8(text.get(after..)?).ok()?.split_ascii_whitespace();
+    (fields.next()? == "R").then(|| fields.nth(PROCESSOR - 1)?.parse().ok())?
 }
 
 /// `running`, `-1 SP PC`, or `NUMBER ARGUMENTS… SP PC`.
@@ -106,6 +118,14 @@ mod tests {
         let text = "230 0x0 0x0 0x7f1 0x7f1 0x0 0x0 0x7f00 0x7f11";
         assert_eq!(place(text), Some(Place::Waiting { syscall: Some(230), sp: 0x7f00, pc: 0x7f11 }));
         assert_eq!((place(""), place("x"), place("1 0xzz 1")), (None, None, None));
+    }
+
+    #[test]
+    fn a_running_threads_processor_is_read_whatever_its_name_is() {
+        let rest = (4..=52).map(|field| field.to_string()).collect::<Vec<_>>().join(" ");
+        assert_eq!(processor(format!("7 (a) S) R {rest}\n").as_bytes()), Some(39));
+        assert_eq!(processor(format!("7 (a) S {rest}\n").as_bytes()), None);
+        assert_eq!((processor(b"7 (a) R 1"), processor(b""), processor(b"7 (\xff) R")), (None, None, None));
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Unwinder {
     }
 
     /// Whether an address is in code that is known.
-    fn is_code(&self, address: u64) -> bool {
+    pub(super) fn is_code(&self, address: u64) -> bool {
         self.known.iter().any(|(start, end)| (*start..*end).contains(&address))
     }
 

@@ -72,7 +72,7 @@ pub(super) fn name(seen: &[Seen], threshold: Duration, delays: &delay::Seen) -> 
     named.stacks.modules = names.symbols.modules();
     for one in seen {
         let (path, syscall) = names.longest_held(one, &mut named.stacks);
-        let stack = Stack { locations: path, thread: one.thread.clone(), values: Vec::new() };
+        let stack = Stack { locations: path, thread: one.thread.clone(), task: String::new(), values: Vec::new() };
         let frames: Vec<Frame> = named.stacks.frames(&stack).map(|(frame, _)| frame.clone()).collect();
         if frames.iter().any(|frame| frame.function.contains("block_in_place")) {
             named.in_place.add(&frames, nanoseconds(one.duration));
@@ -127,8 +127,14 @@ fn cause(one: &Seen, threshold: Duration) -> Cause {
         Cause::Preempted
     } else if one.cpu >= own / 2 {
         Cause::Cpu
-    } else {
+    } else if one.slept {
         Cause::Blocked
+    } else if one.cpu >= threshold {
+        Cause::Cpu
+    } else {
+        // It was met running or ready whenever one looked, yet had little processor time: the machine took it without a word, as
+        // the host of a virtual machine does.
+        Cause::Preempted
     }
 }
 
@@ -205,7 +211,8 @@ impl Names {
             let from = if index == 0 { one.start } else { *at };
             let until = one.captures.get(index + 1).map_or(end, |(next, _)| *next);
             let path = self.path(&captured.addresses, stacks);
-            let whole = Stack { locations: path.clone(), thread: String::new(), values: Vec::new() };
+            let whole =
+                Stack { locations: path.clone(), thread: String::new(), task: String::new(), values: Vec::new() };
             let frames = stacks.frames(&whole).map(|(frame, _)| frame);
             let own = frames.filter(|frame| is_own(frame)).map(|frame| frame.function.clone());
             let functions = own.collect();
@@ -236,15 +243,15 @@ mod tests {
 
     fn seen(duration: u64, cpu: u64, waited: u64) -> Seen {
         let ms = Duration::from_millis;
-        let poll = Poll { sequence: 1, task: 3, spawned_at: None };
         Seen {
             start: ms(0),
             duration: ms(duration),
             cpu: ms(cpu),
             waited: ms(waited),
             thread: "worker".into(),
-            poll,
+            poll: Poll { sequence: 1, task: 3, spawned_at: None },
             captures: Vec::new(),
+            slept: true,
         }
     }
 
@@ -255,6 +262,10 @@ mod tests {
         assert_eq!(cause(&seen(30, 1, 0), threshold), Cause::Blocked);
         assert_eq!(cause(&seen(30, 5, 24), threshold), Cause::Preempted);
         assert_eq!(cause(&seen(60, 30, 30), threshold), Cause::Cpu);
+        // Ready whenever one looked: nobody knows who took the rest, but the code did not wait for anything.
+        let ready = |cpu| Seen { slept: false, ..seen(20, cpu, 0) };
+        assert_eq!(cause(&ready(5), threshold), Cause::Preempted);
+        assert_eq!(cause(&Seen { slept: false, ..seen(60, 12, 0) }, threshold), Cause::Cpu);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::probe::capture::{Captured, Capturer, Clocks, Request, Taken, Thread};
+use crate::probe::capture::{Answer, Captured, Capturer, Clocks, Request, Taken, Thread, When};
 use crate::probe::slot::{self, Poll, SLOTS, Slot};
 
 /// Between two looks.
@@ -32,6 +32,8 @@ pub(super) struct Seen {
     pub(super) thread: String,
     pub(super) poll: Poll,
     pub(super) captures: Vec<(Duration, Captured)>,
+    /// Whether a look met it neither on a processor nor ready for one.
+    pub(super) slept: bool,
 }
 
 /// What the watchdog saw in a round.
@@ -63,6 +65,8 @@ struct Open {
     captures: Vec<(Duration, Captured)>,
     /// The age at which the next stack is taken.
     next: Duration,
+    /// Whether a look met it neither on a processor nor ready for one.
+    slept: bool,
 }
 
 impl Open {
@@ -165,7 +169,8 @@ impl Watchdog<'_> {
             // Only a poll that is still on: the clocks were read within it.
             let captures = Vec::new();
             let same = slot.sequence() == poll.sequence;
-            watch.open = same.then_some(Open { poll, before, first, last: first, captures, next: self.threshold / 2 });
+            let next = self.threshold / 2;
+            watch.open = same.then_some(Open { poll, before, first, last: first, captures, next, slept: false });
         }
         self.watches[index] = Some(watch);
     }
@@ -179,7 +184,9 @@ impl Watchdog<'_> {
         if open.age() < open.next || open.captures.len() >= MOST_CAPTURES {
             return;
         }
-        match self.capturer.waiting(thread) {
+        let taken = self.capturer.waiting(thread);
+        open.slept |= !matches!(taken, Taken::Runs);
+        match taken {
             Taken::Stack(captured) => {
                 if slot.sequence() == open.poll.sequence {
                     open.captures.push((self.origin.elapsed(), captured));
@@ -190,7 +197,7 @@ impl Watchdog<'_> {
             Taken::Runs if open.cpu() < self.threshold / 4 => return,
             Taken::Runs => {
                 if self.asked.is_none() {
-                    let request = self.capturer.ask(thread.number(), slot.counter());
+                    let request = self.capturer.ask(thread.number(), Some(slot), When::AtItsTick);
                     self.asked = request.map(|request| Asked { index, request });
                 }
                 if self.asked.as_ref().is_none_or(|asked| asked.index != index) {
@@ -206,7 +213,7 @@ impl Watchdog<'_> {
     /// Takes the answer of the thread that was asked.
     fn collect(&mut self) {
         let Some(asked) = &self.asked else { return };
-        let Some((captured, sequence)) = self.capturer.answer(&asked.request) else { return };
+        let Some(Answer { captured, sequence, .. }) = self.capturer.answer(&asked.request) else { return };
         let open = self.watches[asked.index].as_mut().and_then(|watch| watch.open.as_mut());
         if let Some(open) = open.filter(|open| open.poll.sequence == sequence) {
             open.captures.push((self.origin.elapsed(), captured));
@@ -248,6 +255,7 @@ impl Watchdog<'_> {
             thread: watch.thread.name(),
             poll: open.poll,
             captures: open.captures,
+            slept: open.slept,
         });
     }
 
