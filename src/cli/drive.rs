@@ -12,6 +12,7 @@ use super::{Session, parse};
 use crate::error::{Error, Result};
 use crate::experiment::{Flavor, Plan, STALL_THRESHOLD, Samplers, unknown_workload};
 use crate::load::Load;
+use crate::probe::cpu::Sampler;
 use crate::record::pass::Pass;
 use crate::suite::Entry;
 use crate::workload::{Description, Need};
@@ -78,7 +79,8 @@ pub(super) struct DriveFlags {
     /// Stacks per second of CPU time in the cpu pass [default: 199]
     #[arg(long, value_name = "HZ", env = "PERFKIT_FREQUENCY", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     frequency: Option<u32>,
-    /// What takes these stacks: pprof, jittered (random moments, knows tasks), or both in turn [default: both]
+    /// What takes these stacks: pprof at the kernel's tick; jittered at random moments, with the task, but blocking calls with a
+    /// timeout may end with EINTR; both in turn, checking each other [default: pprof]
     #[arg(long, value_name = "WHICH", env = "PERFKIT_SAMPLER", value_parser = parse::flag(Samplers::from_str))]
     sampler: Option<Samplers>,
     /// A poll that holds its worker thread for longer is a stall [default: 10ms]
@@ -151,7 +153,8 @@ fn decide(
         samplers: match (arguments.sampler, &file.sampler) {
             (Some(chosen), _) => chosen,
             (None, Some(text)) => text.parse()?,
-            (None, None) => Samplers::InTurn,
+            // The other one sends signals to threads that may begin to wait: a read with a timeout then fails with EINTR.
+            (None, None) => Samplers::Only(Sampler::Pprof),
         },
         stall_threshold: stall_threshold(arguments, file)?,
         service_urls: service_urls(arguments),

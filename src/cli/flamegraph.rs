@@ -151,8 +151,7 @@ impl Picture {
         match self.of {
             Of::Cpu if self.by == By::Task => Error::usage(
                 format!("run {} has no stacks of CPU time with tasks", run.id),
-                "the jittered sampler takes them, with tokio_unstable: \
-                 measure with `perfkit profile`, without `--sampler pprof`",
+                "the jittered sampler takes them, with tokio_unstable: measure with `perfkit profile --sampler both`",
             ),
             Of::Cpu | Of::Heap => Error::usage(
                 format!("run {} has no stacks of {}", run.id, self.of.title()),

@@ -161,7 +161,8 @@ def main(path):
         for data in sample["label"]:
             label = message(data, LABEL)
             key, value = text(one(label, "key"), "label"), text(one(label, "str"), "label")
-            threads[value] = threads.get(value, 0) + (key == "thread")
+            if key == "thread":
+                threads[value] = threads.get(value, 0) + 1
         if stack and not missing:
             leaf = frames[stack[0]][0]
             leaves[leaf] = leaves.get(leaf, 0) + values[-1]

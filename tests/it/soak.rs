@@ -5,7 +5,19 @@ use crate::place::{Place, items};
 #[test]
 fn a_storm_of_panics_threads_and_allocations_is_profiled_to_its_end() {
     let place = Place::of_example("storm");
-    let flags = ["profile", "storm", "--passes", "time,cpu", "--frequency", "999", "--stall-threshold", "2ms", "-q"];
+    let flags = [
+        "profile",
+        "storm",
+        "--passes",
+        "time,cpu",
+        "--sampler",
+        "both",
+        "--frequency",
+        "999",
+        "--stall-threshold",
+        "2ms",
+        "-q",
+    ];
     place.ok(&[&flags[..], &["--rounds", "2", "--duration", "3s"]].concat());
     let run = place.run_json();
     assert_eq!(

@@ -131,7 +131,7 @@ fn cpu_time_is_told_by_the_place_where_tasks_were_spawned() {
     place.run(&["flamegraph", "--of", "heap", "--by", "task"]).must(2, &["`--by task` cannot draw", "hint:"]);
     place.run(&["profile", "tasks", "--sampler", "x"]).must(2, &["there is no sampler `x`"]);
     let (place, _) = profile_by("pprof", "tasks", "300ms", "1");
-    place.run(&["flamegraph", "--by", "task"]).must(2, &["no stacks of CPU time with tasks", "--sampler pprof"]);
+    place.run(&["flamegraph", "--by", "task"]).must(2, &["no stacks of CPU time with tasks", "--sampler both"]);
 }
 
 #[test]
