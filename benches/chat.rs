@@ -4,12 +4,9 @@
 #![allow(clippy::print_stdout, reason = "a benchmark's result goes to the terminal")]
 
 mod ratio;
+mod services;
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +16,7 @@ use perfkit::load::drive::{Observer, Round, drive};
 use perfkit::probe::hooks::Hooks;
 use perfkit::probe::{self, Probe, Running, Settings};
 use perfkit::record::pass::Pass;
-use perfkit::workload::{Context, Need};
+use perfkit::workload::Context;
 use perfkit::{Load, Suite};
 use ratio::{Clock, Cost, Side};
 use tokio::runtime::{Builder, Runtime};
@@ -31,51 +28,6 @@ const ROUNDS: usize = 15;
 const USERS: u32 = 50;
 const LASTING: Duration = Duration::from_millis(500);
 const WARMUP: Duration = Duration::from_millis(100);
-
-/// A service in a process of its own, which ends with this one.
-struct Service(Child);
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts a service behind perfkit's hidden verb.
-fn service(what: &str, settings: &serde_json::Value) -> (Service, String) {
-    // A server program talks to its log there; what perfkit itself serves says one line: where it is.
-    let talks = settings["socket"].is_null();
-    let settings = serde_json::json!({ "parent": std::process::id(), "settings": settings });
-    let mut child = Command::new(env!("CARGO_BIN_EXE_perfkit"))
-        .args(["__service", what, &settings.to_string()])
-        .stdin(Stdio::null())
-        .stdout(if talks { Stdio::piped() } else { Stdio::null() })
-        .spawn()
-        .expect("perfkit starts");
-    let mut line = String::new();
-    if let Some(stdout) = child.stdout.take() {
-        BufReader::new(stdout).read_line(&mut line).expect("where the service is");
-    }
-    let said: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-    (Service(child), said["url"].as_str().unwrap_or_default().to_owned())
-}
-
-/// A real Redis on a socket where one is installed, else perfkit's stand-in.
-fn redis(folder: &Path) -> (Service, String) {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let program = std::env::split_paths(&path).map(|folder| folder.join("redis-server")).find(|file| file.is_file());
-    let Some(program) = program else { return service("redis-embedded", &serde_json::Value::Null) };
-    let socket = folder.join("s");
-    let (service, _) = service("redis-server", &serde_json::json!({ "program": program, "socket": socket }));
-    for _ in 0..500 {
-        if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
-            return (service, format!("redis+unix://{}", socket.display()));
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("redis-server does not answer");
-}
 
 fn probes() -> impl Iterator<Item = &'static dyn Probe> {
     probe::ALL.iter().copied().filter(|probe| probe.passes().contains(&Pass::Time))
@@ -109,13 +61,13 @@ impl Setup {
             context: Arc::clone(context),
             load: Load::closed(USERS).lasting(LASTING).warmup(WARMUP),
             observer: self.watched.then(|| Arc::new(Watch) as Arc<dyn Observer>),
-            rows: context.folder.join("rows.csv"),
+            rows: Some(context.folder.join("rows.csv")),
         };
         let folder = context.folder.clone();
         let settings = Settings {
             frequency_hz: 99,
-            sampler: perfkit::probe::cpu::Sampler::Pprof,
             stall_threshold: perfkit::experiment::STALL_THRESHOLD,
+            recorder: perfkit::probe::heap::Recorder::Dhat,
             folder,
             runtime: self.runtime.handle().clone(),
         };
@@ -141,12 +93,11 @@ impl Setup {
 
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (_redis, redis_url) = redis(folder.path());
-    let (_llm, llm_url) = service("llm", &serde_json::json!({}));
+    let (_running, services) = services::of_chat(folder.path());
     let (off, on) = (Setup::new(false), Setup::new(true));
     let context = Arc::new(Context {
         params: off.chat.describe().params.iter().map(|param| (param.name.into(), param.default.into())).collect(),
-        services: BTreeMap::from([(Need::Redis, redis_url), (Need::Llm, llm_url)]),
+        services,
         folder: folder.path().to_owned(),
         seed: 1,
         ..Context::default()

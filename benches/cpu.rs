@@ -8,7 +8,7 @@ mod ratio;
 use std::hint::black_box;
 
 use perfkit::load::clock;
-use perfkit::probe::cpu::{Cpu, Sampler};
+use perfkit::probe::cpu::{Cpu, Jittered};
 use perfkit::probe::hooks::Hooks;
 use perfkit::probe::{Probe, Settings};
 use ratio::{Clock, Cost, Side};
@@ -18,8 +18,9 @@ use tokio::runtime::{Builder, Runtime};
 const AT_99: f64 = 1.02;
 const ROUNDS: usize = 21;
 const TASKS: u64 = 4;
-/// Slices of each task; it yields between them. In all about an eighth of a second of CPU time, a dozen stacks at 99 Hz.
-const SLICES: u64 = 150;
+/// Slices of each task; it yields between them. In all about half a second of CPU time, fifty stacks at 99 Hz: to begin and to end costs
+/// the jittered sampler a millisecond, which is no part of what sampling costs.
+const SLICES: u64 = 600;
 const STEPS: u64 = 100_000;
 
 async fn task(seed: u64) -> u64 {
@@ -47,15 +48,15 @@ fn work(runtime: &Runtime) -> Cost {
     Cost { wall: started.elapsed().as_nanos() as f64, cpu: ratio::process_cpu() - cpu }
 }
 
-fn sampled(runtime: &Runtime, sampler: Sampler, frequency_hz: u32) -> Cost {
+fn sampled(runtime: &Runtime, probe: &dyn Probe, frequency_hz: u32) -> Cost {
     let settings = Settings {
         frequency_hz,
-        sampler,
         stall_threshold: perfkit::experiment::STALL_THRESHOLD,
+        recorder: perfkit::probe::heap::Recorder::Dhat,
         folder: std::env::temp_dir(),
         runtime: runtime.handle().clone(),
     };
-    let running = Cpu.start(&settings).expect("the probe starts");
+    let running = probe.start(&settings).expect("the probe starts");
     let cost = work(runtime);
     // Dropped and not stopped: stopping would name thousands of addresses between the sides of the comparison.
     drop(running);
@@ -69,12 +70,18 @@ fn main() {
     // Before the runtime: the probe needs the process to have one thread.
     Cpu.prepare(&mut hooks).expect("the probe can work here");
     let runtime = hooks.into_builder().build().expect("a runtime");
+    // The jittered sampler's hooks around each poll are part of what it costs.
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(2);
+    let mut hooks = Hooks::new(builder);
+    Jittered.prepare(&mut hooks).expect("the probe can work here");
+    let hooked = hooks.into_builder().build().expect("a runtime");
     let sides = vec![
         Side::new("work", || work(&runtime)),
-        Side::new("work, pprof at 99 Hz", || sampled(&runtime, Sampler::Pprof, 99)),
-        Side::new("work, pprof at 499 Hz", || sampled(&runtime, Sampler::Pprof, 499)),
-        Side::new("work, jittered at 99 Hz", || sampled(&runtime, Sampler::Jittered, 99)),
-        Side::new("work, jittered at 499 Hz", || sampled(&runtime, Sampler::Jittered, 499)),
+        Side::new("work, pprof at 99 Hz", || sampled(&runtime, &Cpu, 99)),
+        Side::new("work, pprof at 499 Hz", || sampled(&runtime, &Cpu, 499)),
+        Side::new("work, jittered at 99 Hz", || sampled(&hooked, &Jittered, 99)),
+        Side::new("work, jittered at 499 Hz", || sampled(&hooked, &Jittered, 499)),
     ];
     let paired = ratio::interleaved(ROUNDS, sides);
     ratio::heading("the CPU pass", Clock::Cpu);

@@ -138,12 +138,12 @@ fn driven(
         context: Arc::new(Context::default()),
         load: Load::closed(shape.users).lasting(LASTING).warmup(Duration::from_millis(1)),
         observer,
-        rows: folder.path().join("rows.csv"),
+        rows: Some(folder.path().join("rows.csv")),
     };
     let settings = Settings {
         frequency_hz: 99,
-        sampler: perfkit::probe::cpu::Sampler::Pprof,
         stall_threshold: perfkit::experiment::STALL_THRESHOLD,
+        recorder: perfkit::probe::heap::Recorder::Dhat,
         folder: folder.path().to_owned(),
         runtime: runtime.handle().clone(),
     };

@@ -53,7 +53,7 @@ fn open(runtime: &Runtime, seen: &Seen, folder: &tempfile::TempDir) -> Cost {
         context: Arc::new(Context::default()),
         load: Load::open(RATE).lasting(LASTING).warmup(Duration::from_millis(20)),
         observer: None,
-        rows: folder.path().join("rows.csv"),
+        rows: Some(folder.path().join("rows.csv")),
     };
     let (began, cpu) = (Cell::new(0.0), Cell::new(0.0));
     let start = || {

@@ -95,7 +95,7 @@ fn row(seq: u64) -> Row {
 
 /// Pushes rows as one worker does, and counts this thread's CPU time; or the process's, in which the collecting thread is.
 fn rows(folder: &tempfile::TempDir, cpu: fn() -> f64) -> Cost {
-    let collector = Collector::start(folder.path().join("rows.csv")).expect("a collector");
+    let collector = Collector::start(Some(folder.path().join("rows.csv"))).expect("a collector");
     let mut inlet: Inlet = collector.inlet();
     let (started, began) = (clock::now(), cpu());
     for seq in 0..UNITS {

@@ -31,9 +31,26 @@ fn main() -> ExitCode {
         .workload("prints", || async { prints().await })
         .workload("lingers", Lingers)
         .workload(HOSTILE, || async { Work::items((0..black_box(2_000)).sum()) })
+        .workload("crowded", Crowded)
         .workload("waits", || async { waits().await })
         .load(Load::closed(2).lasting(Duration::from_millis(200)).warmup(Duration::from_millis(50)))
         .main()
+}
+
+/// Has room for two users.
+struct Crowded;
+
+impl Workload for Crowded {
+    type State = ();
+
+    async fn setup(&self, worker: Worker) -> Result<(), BoxError> {
+        if worker.index() < 2 { Ok(()) } else { Err("no more connections".into()) }
+    }
+
+    async fn operation(&self, (): &mut ()) -> Result<Work, BoxError> {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        Ok(Work::done())
+    }
 }
 
 /// A name that is a path, markup and a command to a terminal.

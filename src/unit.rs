@@ -78,6 +78,19 @@ impl Unit {
         }
     }
 
+    /// The value as [`show`](Self::show) has it, but bytes below a million in bytes: what one operation leaks is counted, not scaled.
+    ///
+    /// ```
+    /// use perfkit::Unit;
+    /// assert_eq!(Unit::Bytes.show_whole(1034.2), "1,034 B");
+    /// assert_eq!(Unit::Bytes.show_whole(10.24), "10.2 B");
+    /// assert_eq!(Unit::Count.show_whole(0.1), "0.10");
+    /// ```
+    #[must_use]
+    pub fn show_whole(self, value: f64) -> String {
+        if self == Self::Bytes && value.abs() < 1e6 { format!("{} B", digits(value)) } else { self.show(value) }
+    }
+
     /// A difference of two values, always with its sign; of shares in percentage points.
     ///
     /// ```

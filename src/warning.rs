@@ -65,6 +65,13 @@ pub enum Caution {
         /// Operations it should have.
         needed: u64,
     },
+    /// Of one of several numbers of users nothing was measured.
+    LevelLost {
+        /// The number of users.
+        users: u32,
+        /// Why.
+        reason: String,
+    },
     /// `track_heap!` is missing in the program.
     NoHeapTracking,
     /// tokio was built without `--cfg tokio_unstable`.
@@ -135,6 +142,7 @@ impl Caution {
             Self::FewRounds { .. } => "few-rounds",
             Self::Censored { .. } => "censored",
             Self::FewOperations { .. } => "few-operations",
+            Self::LevelLost { .. } => "level-lost",
             Self::NoHeapTracking => "no-heap-tracking",
             Self::NoTokioUnstable { .. } => "no-tokio-unstable",
             Self::ProbeDegraded { .. } => "probe-degraded",
@@ -178,6 +186,7 @@ impl fmt::Display for Caution {
                 f,
                 "{metric} needs {needed} operations in each round, the smallest round has {operations}: read it as a rough figure"
             ),
+            Self::LevelLost { users, reason } => write!(f, "nothing was measured with {users} users: {reason}"),
             Self::NoHeapTracking => {
                 write!(
                     f,
@@ -191,7 +200,7 @@ impl fmt::Display for Caution {
             Self::ProbeDegraded { probe, reason } => write!(f, "probe {probe}: {reason}"),
             Self::SamplersDiffer { function, pprof, jittered } => write!(
                 f,
-                "the CPU samplers differ: `{function}` has {} of the stacks by pprof, {} by the jittered sampler. The jittered one is shown: pprof samples at the kernel's tick, and work that timers wake keeps step with it",
+                "the CPU samplers differ: `{function}` has {} of the stacks by pprof, {} by the jittered sampler. The jittered one is shown: pprof samples at the kernel's tick, with which work that timers wake can keep step",
                 Unit::Ratio.show(*pprof),
                 Unit::Ratio.show(*jittered)
             ),

@@ -5,9 +5,11 @@ mod block_in_place;
 mod blocking;
 mod cpu_bound;
 mod hot_path;
+pub mod leaks;
 mod lock;
 mod pool;
 mod preempted;
+pub mod scale;
 mod scheduling;
 pub mod summary;
 mod timer;
@@ -35,6 +37,7 @@ pub struct Analysis {
 /// Every analysis, in the order their findings are shown.
 pub static ALL: &[&Analysis] = &[
     &validity::ANALYSIS,
+    &leaks::ANALYSIS,
     &blocking::ANALYSIS,
     &lock::ANALYSIS,
     &cpu_bound::ANALYSIS,

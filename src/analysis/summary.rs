@@ -228,7 +228,7 @@ fn hot_site(site: &Site, frames: Frames) -> HotSite {
     }
 }
 
-fn place(file: Option<&str>, line: Option<u32>) -> String {
+pub(super) fn place(file: Option<&str>, line: Option<u32>) -> String {
     match (file, line) {
         (Some(file), Some(line)) => format!("{file}:{line}"),
         (Some(file), None) => file.to_owned(),

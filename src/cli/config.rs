@@ -91,6 +91,7 @@ pub(super) struct Driving {
     pub(super) passes: Option<Vec<String>>,
     pub(super) frequency: Option<u32>,
     pub(super) sampler: Option<String>,
+    pub(super) recorder: Option<String>,
     pub(super) stall_threshold: Option<String>,
     pub(super) min_success: Option<String>,
     #[serde(default)]
@@ -120,6 +121,7 @@ impl Driving {
             passes: self.passes.or(other.passes),
             frequency: self.frequency.or(other.frequency),
             sampler: self.sampler.or(other.sampler),
+            recorder: self.recorder.or(other.recorder),
             stall_threshold: self.stall_threshold.or(other.stall_threshold),
             min_success: self.min_success.or(other.min_success),
             param: join(other.param, self.param),

@@ -6,6 +6,7 @@ use super::{Exit, Session};
 use crate::error::Result;
 use crate::experiment;
 use crate::load::clock;
+use crate::probe::cpu::Sampler;
 
 /// One thing that was looked at.
 struct Check {
@@ -89,6 +90,7 @@ fn checks() -> Vec<Check> {
             seen: if environment.tokio_unstable { "set" } else { "not set" }.to_owned(),
             advice: "poll times and scheduling delays are not measured; set rustflags in .cargo/config.toml",
         },
+        samplers(),
         Check {
             name: "redis",
             fit: redis.is_some(),
@@ -99,6 +101,17 @@ fn checks() -> Vec<Check> {
             advice: "fine for profiling perfkit's own workloads; for Redis figures install redis-server or give --redis-url",
         },
     ]
+}
+
+fn samplers() -> Check {
+    let error = Sampler::Jittered.available().err();
+    Check {
+        name: "CPU samplers",
+        fit: error.is_none(),
+        seen: error.map_or_else(|| "pprof and jittered check each other".to_owned(), |error| error.to_string()),
+        advice: "pprof takes the stacks alone, without tasks and phases; \
+                 Linux 6.11, `sysctl kernel.perf_event_paranoid=1` or CAP_PERFMON allow the other one",
+    }
 }
 
 fn on_path(name: &str) -> bool {

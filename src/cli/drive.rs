@@ -10,9 +10,9 @@ use clap::Args;
 use super::config::{self, Driving};
 use super::{Session, parse};
 use crate::error::{Error, Result};
-use crate::experiment::{Flavor, Plan, STALL_THRESHOLD, Samplers, unknown_workload};
+use crate::experiment::{Flavor, GrowthPlan, Plan, STALL_THRESHOLD, Samplers, Until, unknown_workload};
 use crate::load::Load;
-use crate::probe::cpu::Sampler;
+use crate::probe::heap::Recorder;
 use crate::record::pass::Pass;
 use crate::suite::Entry;
 use crate::workload::{Description, Need};
@@ -37,6 +37,10 @@ pub(super) struct DriveFlags {
     /// Open load: operations due in a time, whatever the answers do: 100/s (variable `PERFKIT_RATE`)
     #[arg(long, value_name = "RATE", value_parser = parse::flag(parse::rate))]
     rate: Option<f64>,
+    /// Measures with each of these numbers of users in turn (1,10,50,100), and says what a user costs in memory; `run` and
+    /// `profile` do
+    #[arg(long, value_name = "LIST", value_parser = parse::flag(parse::users), conflicts_with_all = ["users", "rate"])]
+    pub(super) scale: Option<parse::Users>,
     /// Ends each round after so many operations (the heap pass does a fortieth)
     #[arg(long, value_name = "N", env = "PERFKIT_OPERATIONS")]
     operations: Option<u64>,
@@ -66,29 +70,47 @@ pub(super) struct DriveFlags {
     param: Vec<(String, String)>,
     /// tokio runtime: multi:N or current [default: multi with all processors]
     #[arg(long, value_name = "KIND", env = "PERFKIT_RUNTIME", value_parser = parse::flag(Flavor::from_str))]
-    runtime: Option<Flavor>,
+    pub(super) runtime: Option<Flavor>,
     /// Redis to use instead of starting one; may hold credentials, which are never stored
     #[arg(long, value_name = "URL", env = "PERFKIT_REDIS_URL", hide_env_values = true)]
     redis_url: Option<String>,
     /// LLM endpoint to use instead of the stand-in
     #[arg(long, value_name = "URL", env = "PERFKIT_LLM_URL", hide_env_values = true)]
     llm_url: Option<String>,
-    /// Passes, joined by commas [default: time,cpu,heap for profile, time for run]
+    /// Passes, joined by commas (time, cpu, heap, memory) [default: time,cpu,heap for profile, time for run; both with memory for --scale]
     #[arg(long, value_name = "LIST", env = "PERFKIT_PASSES", value_delimiter = ',', value_parser = parse::flag(Pass::from_str))]
     passes: Vec<Pass>,
     /// Stacks per second of CPU time in the cpu pass [default: 199]
     #[arg(long, value_name = "HZ", env = "PERFKIT_FREQUENCY", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     frequency: Option<u32>,
-    /// What takes these stacks: pprof at the kernel's tick; jittered at random moments, with the task, but blocking calls with a
-    /// timeout may end with EINTR; both in turn, checking each other [default: pprof]
+    /// What takes these stacks: pprof at the kernel's tick; jittered at random moments, with task and phase, where the kernel allows
+    /// it; both in turn, checking each other [default: both]
     #[arg(long, value_name = "WHICH", env = "PERFKIT_SAMPLER", value_parser = parse::flag(Samplers::from_str))]
     sampler: Option<Samplers>,
+    /// What records the heap: dhat; perfkit's own recorder exact, or sampled at 512 KiB; or count, without sites [default: dhat]
+    #[arg(long, value_name = "WHICH", env = "PERFKIT_RECORDER", value_parser = parse::flag(Recorder::from_str))]
+    recorder: Option<Recorder>,
     /// A poll that holds its worker thread for longer is a stall [default: 10ms]
     #[arg(long, value_name = "TIME", env = "PERFKIT_STALL_THRESHOLD", value_parser = parse::flag(parse::duration))]
     stall_threshold: Option<Duration>,
     /// Success rate below which the run is invalid [default: 95%]
     #[arg(long, value_name = "RATIO", env = "PERFKIT_MIN_SUCCESS", value_parser = parse::flag(parse::ratio))]
     min_success: Option<f64>,
+}
+
+impl DriveFlags {
+    /// Whether passes were asked for.
+    pub(super) fn chooses_passes(&self) -> bool {
+        !self.passes.is_empty()
+    }
+
+    /// Refuses `--scale` where a verb cannot do it.
+    pub(super) fn refuse_scale(&self, verb: &str) -> Result<()> {
+        match self.scale {
+            None => Ok(()),
+            Some(_) => Err(Error::usage(format!("`{verb}` has no --scale"), "use `perfkit run <WORKLOAD> --scale …`")),
+        }
+    }
 }
 
 const ROUNDS: u32 = 5;
@@ -153,9 +175,14 @@ fn decide(
         samplers: match (arguments.sampler, &file.sampler) {
             (Some(chosen), _) => chosen,
             (None, Some(text)) => text.parse()?,
-            // The other one sends signals to threads that may begin to wait: a read with a timeout then fails with EINTR.
-            (None, None) => Samplers::Only(Sampler::Pprof),
+            (None, None) => Samplers::InTurn,
         },
+        recorder: match (arguments.recorder, &file.recorder) {
+            (Some(chosen), _) => chosen,
+            (None, Some(text)) => text.parse()?,
+            (None, None) => Recorder::default(),
+        },
+        growth: GrowthPlan { operations: arguments.operations, duration: arguments.duration, until: Until::default() },
         stall_threshold: stall_threshold(arguments, file)?,
         service_urls: service_urls(arguments),
         phase_timeouts: phase_timeouts(arguments, file, description)?,

@@ -10,7 +10,7 @@ use crate::analysis::summary::{self, Frames, stalls};
 use crate::error::{Error, Result};
 use crate::import::pprof;
 use crate::record::Run;
-use crate::record::stacks::Stack;
+use crate::record::stacks::{Stack, Stacks};
 use crate::record::{folded, store};
 use crate::report::flamegraph::{self, Drawing, Width};
 use crate::unit::Unit;
@@ -24,7 +24,7 @@ pub(super) struct FlamegraphArgs {
     /// What the widths mean
     #[arg(long, value_enum, default_value_t = Of::Cpu)]
     of: Of,
-    /// What the outermost frames are: threads, or where the tasks were spawned that they polled
+    /// What the outermost frames are: threads, where the tasks were spawned that they polled, or the phases that they were in
     #[arg(long, value_enum, default_value_t = By::Thread)]
     by: By,
     /// Draw what changed since this run: red has grown, blue has shrunk
@@ -42,6 +42,12 @@ pub(super) enum Of {
     Cpu,
     /// Allocated bytes
     Heap,
+    /// Allocated blocks
+    HeapBlocks,
+    /// Bytes that were alive when the heap was at its largest
+    HeapPeak,
+    /// Bytes that were allocated and still alive at the end
+    HeapGrowth,
     /// Time in which stalls held worker threads
     Stalls,
 }
@@ -53,21 +59,55 @@ pub(super) enum By {
     Thread,
     /// Where the task was spawned
     Task,
+    /// The innermost tracing span that was entered
+    Phase,
+}
+
+impl By {
+    /// What the flag calls it.
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Thread => "thread",
+            Self::Task => "task",
+            Self::Phase => "phase",
+        }
+    }
+
+    /// What a title says behind what is drawn.
+    fn title(self) -> &'static str {
+        match self {
+            Self::Thread => "",
+            Self::Task => ", by the place where tasks were spawned",
+            Self::Phase => ", by the phase that was entered",
+        }
+    }
 }
 
 impl Of {
     fn file(self) -> &'static str {
         match self {
             Self::Cpu => "cpu.folded",
-            Self::Heap => "heap.folded",
+            Self::Heap | Self::HeapBlocks | Self::HeapPeak | Self::HeapGrowth => "heap.folded",
             Self::Stalls => "stalls.folded",
+        }
+    }
+
+    /// The weight of the heap profile that is drawn; `None` where it is something else.
+    fn weight(self) -> Option<&'static str> {
+        match self {
+            Self::Cpu | Self::Stalls => None,
+            Self::Heap => Some("alloc_space"),
+            Self::HeapBlocks => Some("alloc_objects"),
+            Self::HeapPeak => Some("peak_space"),
+            Self::HeapGrowth => Some("inuse_space"),
         }
     }
 
     fn width(self) -> Width {
         match self {
             Self::Cpu | Self::Stalls => Width::Nanoseconds,
-            Self::Heap => Width::Bytes,
+            Self::Heap | Self::HeapPeak | Self::HeapGrowth => Width::Bytes,
+            Self::HeapBlocks => Width::Blocks,
         }
     }
 
@@ -75,6 +115,9 @@ impl Of {
         match self {
             Self::Cpu => "CPU time",
             Self::Heap => "allocated bytes",
+            Self::HeapBlocks => "allocated blocks",
+            Self::HeapPeak => "bytes alive at the peak",
+            Self::HeapGrowth => "bytes alive at the end",
             Self::Stalls => "worker threads held",
         }
     }
@@ -120,12 +163,17 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    /// Refuses what has no tasks.
+    /// Refuses what has no tasks or phases.
     pub(super) fn new(of: Of, by: By, frames: Frames) -> Result<Self> {
-        if by == By::Task && of != Of::Cpu {
+        let known = match by {
+            By::Thread => true,
+            By::Task | By::Phase => of != Of::Stalls,
+        };
+        if !known {
+            let flag = by.flag();
             return Err(Error::usage(
-                format!("`--by task` cannot draw {}", of.title()),
-                "tasks are known of CPU time alone: `--of cpu --by task`",
+                format!("`--by {flag}` cannot draw {}", of.title()),
+                format!("{flag}s are known of CPU time and of the heap alone: `--of cpu --by {flag}`"),
             ));
         }
         Ok(Self { of, by, frames })
@@ -136,14 +184,25 @@ impl Picture {
         match (self.of, self.by) {
             (Of::Cpu, By::Thread) => "flamegraph",
             (Of::Cpu, By::Task) => "task-flamegraph",
-            (Of::Heap, _) => "heap-flamegraph",
+            (Of::Cpu, By::Phase) => "phase-flamegraph",
+            (Of::Heap, By::Thread) => "heap-flamegraph",
+            (Of::Heap, By::Task) => "heap-task-flamegraph",
+            (Of::Heap, By::Phase) => "heap-phase-flamegraph",
+            (Of::HeapBlocks, By::Thread) => "blocks-flamegraph",
+            (Of::HeapBlocks, By::Task) => "blocks-task-flamegraph",
+            (Of::HeapBlocks, By::Phase) => "blocks-phase-flamegraph",
+            (Of::HeapPeak, By::Thread) => "peak-flamegraph",
+            (Of::HeapPeak, By::Task) => "peak-task-flamegraph",
+            (Of::HeapPeak, By::Phase) => "peak-phase-flamegraph",
+            (Of::HeapGrowth, By::Thread) => "growth-flamegraph",
+            (Of::HeapGrowth, By::Task) => "growth-task-flamegraph",
+            (Of::HeapGrowth, By::Phase) => "growth-phase-flamegraph",
             (Of::Stalls, _) => "stall-flamegraph",
         }
     }
 
     fn title(self) -> String {
-        let by = if self.by == By::Task { ", by the place where tasks were spawned" } else { "" };
-        format!("{}{by}", self.of.title())
+        format!("{}{}", self.of.title(), self.by.title())
     }
 
     /// Why there is nothing to draw of a run, and what to do about it.
@@ -153,7 +212,15 @@ impl Picture {
                 format!("run {} has no stacks of CPU time with tasks", run.id),
                 "the jittered sampler takes them, with tokio_unstable: measure with `perfkit profile --sampler both`",
             ),
-            Of::Cpu | Of::Heap => Error::usage(
+            Of::Cpu if self.by == By::Phase => Error::usage(
+                format!("run {} has no stacks of CPU time with phases", run.id),
+                "the jittered sampler takes them: measure with `perfkit profile --sampler both`",
+            ),
+            _ if self.of.weight().is_some() && self.by != By::Thread => Error::usage(
+                format!("run {} has no stacks of {} with {}s", run.id, self.of.title(), self.by.flag()),
+                "perfkit's own recorder takes them (tasks with tokio_unstable): measure with `perfkit profile --recorder exact`",
+            ),
+            Of::Cpu | Of::Heap | Of::HeapBlocks | Of::HeapPeak | Of::HeapGrowth => Error::usage(
                 format!("run {} has no stacks of {}", run.id, self.of.title()),
                 format!("measure with `perfkit profile {} --passes time,cpu,heap`", run.workload),
             ),
@@ -197,15 +264,36 @@ impl Picture {
     /// The folded stacks of a run, with plumbing folded away unless all frames are wanted.
     fn lines(self, run: &Run, folder: &Path) -> Result<Option<Vec<String>>> {
         let text = match self.by {
+            By::Task if self.of.weight().is_some() => self.of_heap_below(folder, |stack| &stack.task)?,
+            By::Phase if self.of.weight().is_some() => self.of_heap_below(folder, |stack| &stack.phase)?,
+            By::Thread if !matches!(self.of, Of::Cpu | Of::Heap | Of::Stalls) => self.of_heap(folder, folded::fold)?,
             By::Thread => read(&folder.join(self.of.file()))?,
-            By::Task => by_task(&folder.join("cpu.pb.gz"))?,
+            By::Task => below(&folder.join("cpu.pb.gz"), |stack| &stack.task)?,
+            By::Phase => below(&folder.join("cpu.pb.gz"), |stack| &stack.phase)?,
         };
         let Some(text) = text else { return Ok(None) };
         let lines = match self.frames {
             Frames::All => text.lines().map(str::to_owned).collect(),
-            Frames::Program => folded::without_plumbing(&text, &summary::own_crates(run)),
+            Frames::Program => folded::without_plumbing(&text, &summary::own_crates(run), self.by != By::Thread),
         };
         Ok(Some(lines).filter(|lines: &Vec<String>| !lines.is_empty()))
+    }
+}
+
+impl Picture {
+    /// The same below what `root` says; stacks of which it says nothing are left out.
+    fn of_heap_below(self, folder: &Path, root: fn(&Stack) -> &str) -> Result<Option<String>> {
+        let said = |stack: &Stack| -> bool { !root(stack).is_empty() };
+        self.of_heap(folder, |stacks, weight| {
+            folded::fold_below(stacks, weight, |stack| said(stack).then(|| root(stack)))
+        })
+    }
+
+    /// The folded stacks of the heap profile by the weight that is drawn.
+    fn of_heap(self, folder: &Path, fold: impl Fn(&Stacks, usize) -> Vec<String>) -> Result<Option<String>> {
+        let path = folder.join("heap.pb.gz");
+        let Some(weight) = self.of.weight().filter(|_| path.exists()) else { return Ok(None) };
+        Ok(pprof::weighted(&path, weight)?.map(|stacks| fold(&stacks, 0).join("\n")))
     }
 }
 
@@ -222,12 +310,13 @@ fn read(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// The folded stacks of a profile below the places where tasks were spawned; stacks that were taken without them are left out.
-fn by_task(path: &Path) -> Result<Option<String>> {
+/// The folded stacks of a profile below what `root` says; stacks of which it says nothing, because they were taken without, are
+/// left out.
+fn below(path: &Path, root: fn(&Stack) -> &str) -> Result<Option<String>> {
     if !path.exists() {
         return Ok(None);
     }
     let (stacks, _) = pprof::stacks(path)?;
-    let known = |stack: &Stack| !stack.task.is_empty();
-    Ok(Some(folded::fold_below(&stacks, 0, |stack| known(stack).then_some(&stack.task)).join("\n")))
+    let lines = folded::fold_below(&stacks, 0, |stack| Some(root(stack)).filter(|root| !root.is_empty()));
+    Ok(Some(lines.join("\n")))
 }

@@ -21,9 +21,10 @@ pub(super) struct ShowFlags {
 }
 
 /// The rules for `--fail-on` that are about verdicts.
-pub(super) const RULES: [(&str, &str); 2] = [
+pub(super) const RULES: [(&str, &str); 3] = [
     ("inconclusive", "compare, check: a metric that decides could not be decided (exit code 3)"),
     ("functions", "compare, check: a function's CPU time regressed"),
+    ("allocators", "compare, check: what a function allocates regressed"),
 ];
 
 fn target(text: &str) -> Result<(String, PathBuf), String> {
@@ -95,8 +96,16 @@ fn exit(session: &Session<'_>, kind: Kind, judged: &[Judged]) -> Exit {
         let functions = one.comparison.iter().flat_map(|comparison| &comparison.functions);
         functions.into_iter().any(|function| function.verdict == Verdict::Regressed)
     };
+    let hungrier_function = |one: &Judged| {
+        let allocators = one.comparison.iter().flat_map(|comparison| &comparison.allocators);
+        allocators.into_iter().any(|allocator| allocator.verdict == Verdict::Regressed)
+    };
     let failed = |one: &Judged| {
-        one.verdict == Verdict::Regressed || missed(one) || (wanted("functions") && slower_function(one))
+        let functions = wanted("functions") && slower_function(one);
+        one.verdict == Verdict::Regressed
+            || missed(one)
+            || functions
+            || (wanted("allocators") && hungrier_function(one))
     };
     let invalid = |one: &Judged| one.comparison.as_ref().is_some_and(|both| both.head.status == Status::Invalid);
     let head_failed = |one: &Judged| one.error.is_some() || invalid(one);

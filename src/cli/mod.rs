@@ -12,6 +12,7 @@ mod exit;
 mod flamegraph;
 mod import;
 mod judge;
+mod leaks;
 mod list;
 mod man;
 mod output;
@@ -21,6 +22,7 @@ mod profile;
 mod progress;
 mod report;
 mod run;
+mod scale;
 mod schema;
 mod source;
 mod variance;
@@ -100,6 +102,8 @@ enum Verb {
     Run(drive::DriveArgs),
     /// Measure time, CPU and heap; write a report and flamegraphs
     Profile(drive::DriveArgs),
+    /// Find what grows with the operations: memory by call site, tasks, threads, descriptors
+    Leaks(leaks::LeaksArgs),
     /// Show a stored run again
     Report(report::ReportArgs),
     /// Say where the variance of a stored run's latencies comes from
@@ -116,7 +120,7 @@ enum Verb {
     Import(import::ImportArgs),
     /// Look whether this machine is fit to measure
     Doctor,
-    /// Print the JSON schema of run.json, of a comparison, of a check, of a baseline or of a variance
+    /// Print the JSON schema of run.json, a comparison, a check, a baseline, a variance, leaks or a scale
     Schema(schema::SchemaArgs),
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
@@ -187,6 +191,7 @@ fn dispatch(session: &Session<'_>, verb: Verb) -> Result<Exit> {
         Verb::List(arguments) => list::list(session, &arguments),
         Verb::Run(arguments) => run::run(session, &arguments),
         Verb::Profile(arguments) => profile::profile(session, &arguments),
+        Verb::Leaks(arguments) => leaks::leaks(session, &arguments),
         Verb::Report(arguments) => report::report(session, &arguments),
         Verb::Variance(arguments) => variance::variance(session, &arguments),
         Verb::Flamegraph(arguments) => flamegraph::flamegraph(session, &arguments),

@@ -64,6 +64,27 @@ pub(super) fn pair(text: &str) -> Result<(String, String), Error> {
     }
 }
 
+/// Numbers of users, rising.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Users(pub(super) Vec<u32>);
+
+/// `1,10,50,100`: two or more numbers of users, in any order.
+pub(super) fn users(text: &str) -> Result<Users, Error> {
+    const MOST: usize = 20;
+    let wrong = || {
+        let hint = format!("write 2 to {MOST} different numbers of users, such as 1,10,50,100");
+        Error::usage(format!("`{text}` is no scale"), hint)
+    };
+    let mut users: Vec<u32> = Vec::new();
+    for number in text.split(',') {
+        users.push(number.trim().parse().ok().filter(|users| *users > 0).ok_or_else(wrong)?);
+    }
+    let given = users.len();
+    users.sort_unstable();
+    users.dedup();
+    if users.len() == given && (2..=MOST).contains(&given) { Ok(Users(users)) } else { Err(wrong()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +96,7 @@ mod tests {
         assert_eq!(duration("2m").unwrap(), Duration::from_mins(2));
         assert!((rate("6000/m").unwrap() - 100.0).abs() < 1e-9);
         assert!((ratio("95%").unwrap() - 0.95).abs() < 1e-9);
+        assert_eq!(users("50, 1,10").unwrap().0, [1, 10, 50]);
     }
 
     #[test]
@@ -84,6 +106,9 @@ mod tests {
         }
         for text in ["", "0/s", "-3/s", "nan/s", "inf", "5/fortnight"] {
             assert!(rate(text).is_err(), "{text}");
+        }
+        for text in ["", "1", "1,1", "0,5", "1,,2", "1,x", "1,-2", "1,4294967296"] {
+            assert!(users(text).is_err(), "{text}");
         }
         for text in ["", "101%", "-1%", "2", "x"] {
             assert!(ratio(text).is_err(), "{text}");

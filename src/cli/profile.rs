@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use super::drive::{self, DriveArgs};
 use super::flamegraph::{By, Of, Picture};
 use super::progress::Progress;
-use super::{Exit, Session, anatomy};
+use super::{Exit, Session, anatomy, scale};
 use crate::analysis::summary::Frames;
 use crate::error::{Error, Result};
 use crate::experiment::{self, Interrupt};
@@ -20,7 +20,10 @@ use crate::record::{Run, Status};
 use crate::report::{self, Report};
 
 pub(super) fn profile(session: &Session<'_>, arguments: &DriveArgs) -> Result<Exit> {
-    measure(session, arguments, &Pass::ALL)
+    if let Some(users) = arguments.flags.scale.clone() {
+        return scale::scale(session, arguments, &users.0, &Pass::PROFILE);
+    }
+    measure(session, arguments, &Pass::PROFILE)
 }
 
 /// Measures, analyzes, stores and shows.
@@ -51,7 +54,7 @@ pub(super) fn measure(session: &Session<'_>, arguments: &DriveArgs, passes: &[Pa
 }
 
 /// Looks whether reports can be written before anything is measured for them.
-fn check_reports(session: &Session<'_>, workload: &str) -> Result<()> {
+pub(super) fn check_reports(session: &Session<'_>, workload: &str) -> Result<()> {
     let folder = session.global.reports_dir.join(folder_name(workload));
     std::fs::create_dir_all(&folder).map_err(|error| Error::write(&folder, error))?;
     tempfile::tempfile_in(&folder).map(drop).map_err(|error| Error::write(&folder, error))

@@ -3,6 +3,8 @@
 use clap::{Args, ValueEnum};
 
 use super::{Exit, Session};
+use crate::analysis::leaks::Leaks;
+use crate::analysis::scale::Scale;
 use crate::analysis::variance::Variance;
 use crate::compare::{Check, Comparison};
 use crate::error::Result;
@@ -29,6 +31,10 @@ enum Document {
     Baseline,
     /// What `variance --format json` prints
     Variance,
+    /// What `leaks --format json` prints
+    Leaks,
+    /// What `run --scale --format json` prints
+    Scale,
 }
 
 pub(super) fn schema(session: &Session<'_>, arguments: &SchemaArgs) -> Result<Exit> {
@@ -38,6 +44,8 @@ pub(super) fn schema(session: &Session<'_>, arguments: &SchemaArgs) -> Result<Ex
         Document::Check => schemars::schema_for!(Check<'static>).to_value(),
         Document::Baseline => schemars::schema_for!(Baseline).to_value(),
         Document::Variance => schemars::schema_for!(Variance).to_value(),
+        Document::Leaks => schemars::schema_for!(Leaks).to_value(),
+        Document::Scale => schemars::schema_for!(Scale).to_value(),
     };
     session.output.text(&format!("{schema:#}\n"))?;
     Ok(Exit::Done)

@@ -73,6 +73,9 @@ pub struct Comparison {
     /// CPU time of functions, the largest change first.
     #[serde(default)]
     pub functions: Vec<FunctionChange>,
+    /// Heap allocation of functions, the largest change first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allocators: Vec<AllocatorChange>,
     /// How the distribution of latencies changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Shape>,
@@ -220,6 +223,35 @@ pub struct FunctionChange {
     pub total: TotalChange,
     /// `moved within MODULE` where the cost only changed place: the verdict is then the module's. Otherwise why there is no ratio or
     /// nothing was compared; else empty.
+    pub note: String,
+}
+
+/// The change of what one function allocates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AllocatorChange {
+    /// The nearest function of the program above the allocations.
+    pub name: String,
+    /// Bytes per operation.
+    pub base_bytes_per_op: f64,
+    /// The same of head.
+    pub head_bytes_per_op: f64,
+    /// Blocks per operation.
+    pub base_blocks_per_op: f64,
+    /// The same of head.
+    pub head_blocks_per_op: f64,
+    /// head / base of the bytes; `null` where one of them is zero.
+    pub ratio: Option<f64>,
+    /// The lower end of its interval; where there is no ratio, of head − base in bytes.
+    pub low: Option<f64>,
+    /// The upper end.
+    pub high: Option<f64>,
+    /// How the interval was made; `exact` where rounds do not vary.
+    pub method: Option<Method>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The p-value of "no change beyond the margin", corrected for the number of functions (Benjamini–Hochberg).
+    pub q: f64,
+    /// What must be known beside it; else empty.
     pub note: String,
 }
 

@@ -1,6 +1,7 @@
 //! Is it worse? Two [`Run`]s and a [`Policy`] in, a [`Comparison`] out. Pure: no clock, no file, no thread; it cannot fail. What
 //! cannot be compared is `not_compared` with the reason, never a pass.
 
+pub mod allocators;
 #[cfg(test)]
 mod calibration_tests;
 mod change;
@@ -30,8 +31,8 @@ use crate::record::Run;
 use crate::stats::paired::Design;
 
 pub use comparison::{
-    Alternative, Comparison, DecileChange, Difference, FunctionChange, Kept, Method, MetricChange, ModeChange,
-    Objective, SCHEMA, Shape, Side, TotalChange, Verdict,
+    AllocatorChange, Alternative, Comparison, DecileChange, Difference, FunctionChange, Kept, Method, MetricChange,
+    ModeChange, Objective, SCHEMA, Shape, Side, TotalChange, Verdict,
 };
 pub use judged::{CHECK_SCHEMA, Check, Control, Fitness, Judged};
 pub use planning::{Affordable, is_blind, is_precise};
@@ -66,6 +67,7 @@ pub fn compare(base: &Run, head: &Run, policy: &Policy) -> Comparison {
         Some(_) => None,
     };
     let functions = if refused.is_none() { functions::compare(base, head, policy.level()) } else { Vec::new() };
+    let allocators = if refused.is_none() { allocators::compare(base, head, policy) } else { Vec::new() };
     let (verdict, reason) = match refused {
         Some(reason) => (Verdict::NotCompared, reason),
         None => overall::verdict(&compared, policy.mismatch),
@@ -86,6 +88,7 @@ pub fn compare(base: &Run, head: &Run, policy: &Policy) -> Comparison {
         head: Side::of(head),
         metrics: changes,
         functions,
+        allocators,
         shape,
         spread,
         objectives: policy.objectives.iter().map(|target| objective::hold(head, target, policy.level())).collect(),

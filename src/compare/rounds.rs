@@ -39,7 +39,11 @@ fn numbered(run: &Run, metric: &Metric) -> Vec<(u32, f64)> {
     let of = |pass: Pass| -> Vec<u32> {
         run.rounds.iter().filter(|round| round.pass == pass).map(|round| round.round).collect()
     };
-    let pass = if metric.name.starts_with("heap.") { Pass::Heap } else { Pass::Time };
+    let pass = match metric.name.split('.').next() {
+        Some("heap") => Pass::Heap,
+        Some("memory") => Pass::Memory,
+        _ => Pass::Time,
+    };
     let numbers = of(pass);
     let numbers =
         if numbers.len() == metric.values.len() { numbers } else { (0..).take(metric.values.len()).collect() };

@@ -20,7 +20,7 @@ use crate::record::pass::Pass;
 use crate::record::stacks::Stacks;
 use crate::record::stall::STALLS_FILE;
 use crate::record::store::Draft;
-use crate::record::{self, Environment, Metric, Phase, Probed, Round, Run, histogram, pprof, schema};
+use crate::record::{self, Environment, Growth, Metric, Phase, Probed, Round, Run, Site, histogram, pprof, schema};
 use crate::warning::{Caution, Warning};
 
 /// What is known of the run beside its rounds.
@@ -63,7 +63,13 @@ pub(super) fn run(plan: &Plan, made: &Made, rounds: &mut Rounds) -> Run {
         components: Vec::new(),
         stalls: stalls::worst(rounds),
         functions: charge::functions(&charged(rounds, Pass::Cpu, "cpu"), "cpu"),
-        sites: charge::sites(&charged(rounds, Pass::Heap, "heap")),
+        sites: match grown(rounds) {
+            Some((_, sites)) => sites.clone(),
+            None => charge::sites(&charged(rounds, Pass::Heap, "heap")),
+        },
+        allocators: charge::allocators(&charged(rounds, Pass::Heap, "heap")),
+        holders: charge::holders(&charged(rounds, Pass::Memory, "memory")),
+        growth: grown(rounds).map(|(growth, _)| growth.clone()),
         probes: probes(rounds, agreement.as_ref()),
         findings: Vec::new(),
         warnings: warnings(plan, rounds, agreement.as_ref()),
@@ -80,14 +86,17 @@ fn load(plan: &Plan, rounds: &Rounds) -> record::Load {
             ("open", most, Some(schedule.mean_rate()))
         }
     };
+    // The rounds of a `leaks` session are its own.
+    let session = grown(rounds).map(|(growth, _)| (growth.operations.len() as u32, growth.operations_per_round()));
+    let operations = session.map_or(plan.load.operations, |(_, operations)| Some(operations));
     record::Load {
         model: model.to_owned(),
         users,
         rate_per_s,
-        duration_s: plan.load.operations.is_none().then_some(plan.load.duration.as_secs_f64()),
-        operations: plan.load.operations,
-        warmup_s: plan.load.warmup.as_secs_f64(),
-        rounds: plan.rounds,
+        duration_s: operations.is_none().then_some(plan.load.duration.as_secs_f64()),
+        operations,
+        warmup_s: if session.is_some() { 0.0 } else { plan.load.warmup.as_secs_f64() },
+        rounds: session.map_or(plan.rounds, |(rounds, _)| rounds),
         seed: plan.seed,
         runtime: plan.runtime.to_string(),
         timeout_s: plan.load.timeout.as_secs_f64(),
@@ -139,16 +148,17 @@ fn round(result: &RoundResult) -> Round {
     }
 }
 
-/// What perfkit's own allocations add to a metric of the heap pass; 0 for every other metric.
+/// What perfkit's own allocations add to a metric of the heap or the memory pass; 0 for every other metric.
 fn of_harness(result: &RoundResult, metric: &str) -> f64 {
-    let weight = match metric {
-        "heap.bytes_per_op" => "alloc_space",
-        "heap.blocks_per_op" => "alloc_objects",
-        "heap.growth_per_op" => "inuse_space",
-        "heap.peak" => "peak_space",
+    let (of, weight) = match metric {
+        "heap.bytes_per_op" => ("heap", "alloc_space"),
+        "heap.blocks_per_op" => ("heap", "alloc_objects"),
+        "heap.growth_per_op" => ("heap", "inuse_space"),
+        "heap.peak" => ("heap", "peak_space"),
+        "memory.peak" => ("memory", "peak_space"),
         _ => return 0.0,
     };
-    stacks(result, "heap").map_or(0.0, |stacks| charge::harness_total(stacks, weight))
+    stacks(result, of).map_or(0.0, |stacks| charge::harness_total(stacks, weight))
 }
 
 /// The phases of all rounds of the time pass, weighted by how often they were passed.
@@ -192,6 +202,11 @@ fn charged<'a>(rounds: &'a Rounds, pass: Pass, of: &str) -> Vec<Charged<'a>> {
         .collect()
 }
 
+/// What a `leaks` session saw.
+fn grown(rounds: &Rounds) -> Option<&(Growth, Vec<Site>)> {
+    rounds.of(Pass::Leaks).flat_map(|result| &result.readings).find_map(|reading| reading.growth.as_ref())
+}
+
 /// The stacks of all rounds of a pass, added up.
 fn merged(rounds: &Rounds, pass: Pass, of: &str) -> Stacks {
     let mut sum = Stacks::default();
@@ -221,8 +236,10 @@ fn probes(rounds: &Rounds, agreement: Option<&Agreement>) -> Vec<Probed> {
             }
         }
     }
-    if let (Some(probe), Some(agreement)) = (probes.iter_mut().find(|probe| probe.name == "cpu"), agreement) {
-        probe.detail.insert("agreement".to_owned(), agreement.to_json());
+    if let Some(probe) = probes.iter_mut().find(|probe| probe.name == "cpu") {
+        let told = agreement.map(|agreement| ("agreement".to_owned(), agreement.to_json()));
+        let alone = rounds.pprof_alone.clone().map(|reason| ("pprof_alone".to_owned(), reason.into()));
+        probe.detail.extend(told.into_iter().chain(alone));
     }
     probes
 }
@@ -243,7 +260,9 @@ fn warnings(plan: &Plan, rounds: &Rounds, agreement: Option<&Agreement>) -> Vec<
             warnings.push(Caution::FewOperations { metric: metric.into(), operations: fewest, needed }.into());
         }
     }
-    let counts = plan.passes.iter().map(|pass| (pass.name(), rounds.of(*pass).count()));
+    // A `leaks` session has its rounds in one process.
+    let in_processes = plan.passes.iter().filter(|pass| **pass != Pass::Leaks);
+    let counts = in_processes.map(|pass| (pass.name(), rounds.of(*pass).count()));
     let few: Vec<(&str, usize)> = counts.filter(|(_, count)| *count < ROUNDS_FOR_INTERVAL).collect();
     if let Some(fewest) = few.iter().map(|(_, count)| *count).min() {
         let passes = few.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
@@ -259,7 +278,7 @@ pub(super) fn write_files(draft: &Draft, made: &Made, rounds: &Rounds) -> Result
     let folder = draft.folder();
     let rounds = &*samplers::settle(rounds, samplers::compare(rounds).as_ref());
     let cpu = merged(rounds, Pass::Cpu, "cpu");
-    let heap = last(rounds, Pass::Heap, "heap");
+    let heap = last(rounds, Pass::Heap, "heap").or_else(|| last(rounds, Pass::Leaks, "heap"));
     rows::merge(folder, &rounds.results, &folder.join("ops.csv"))?;
     write_log(&folder.join("latency.hlog"), made, rounds)?;
     write_series(&folder.join("series.csv"), rounds)?;
@@ -295,12 +314,16 @@ pub(super) fn write_files(draft: &Draft, made: &Made, rounds: &Rounds) -> Result
             duration_ns: result.elapsed.as_nanos() as i64,
             period: 1,
             default_weight: "alloc_space".to_owned(),
-            comment: format!("perfkit run {}: round {} of the heap pass, every allocation", made.id, result.round),
+            comment: format!("perfkit run {}: round {} of the {} pass", made.id, result.round, result.pass),
         };
         write_stacks(folder, "heap", stacks, &about)?;
         let name = crate::probe::heap::DHAT_FILE;
-        let (source, target) = (rows::folder(folder, Pass::Heap, result.round).join(name), folder.join(name));
-        std::fs::rename(&source, &target).map_err(|error| Error::write(&target, error))?;
+        let (source, target) = (rows::folder(folder, result.pass, result.round).join(name), folder.join(name));
+        match std::fs::rename(&source, &target) {
+            // Not every recorder is dhat.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::write(&target, error)),
+            _ => {}
+        }
     }
     let scratch = folder.join(".rounds");
     match std::fs::remove_dir_all(&scratch) {

@@ -11,12 +11,13 @@ use std::time::Duration;
 use hdrhistogram::serialization::{Serializer, V2Serializer};
 use tokio::runtime::Builder;
 
+use super::growth::Session;
 use super::observe::Watch;
 use super::order::{Generator, Line, Order, Refusal, RoundResult};
 use super::plan::{self, Flavor};
 use super::{latency, rows};
 use crate::error::{Error, Result};
-use crate::load::drive::{Round, drive};
+use crate::load::drive::{Round, drive, repeat};
 use crate::load::{Measured, Progress, clock};
 use crate::probe::{self, Running, Settings, hooks::Hooks};
 use crate::record::Reading;
@@ -70,8 +71,8 @@ fn run(suite: &Suite) -> Result<()> {
     die_with(order.parent)?;
     let entry = suite.find(&order.workload).ok_or_else(|| plan::unknown_workload(suite, &order.workload))?;
 
-    let probes: Vec<&dyn probe::Probe> =
-        probe::ALL.iter().copied().filter(|probe| probe.passes().contains(&order.pass)).collect();
+    let in_pass = probe::ALL.iter().copied().filter(|probe| probe.passes().contains(&order.pass));
+    let probes = in_pass.filter(|probe| probe.sampler().is_none_or(|sampler| sampler == order.sampler));
     let mut hooks = Hooks::new(builder(order.runtime));
     let mut degraded = Vec::new();
     let mut prepared = Vec::new();
@@ -84,12 +85,16 @@ fn run(suite: &Suite) -> Result<()> {
             }
         }
     }
+    if order.pass == Pass::Leaks {
+        probe::alive::watch(&mut hooks);
+        probe::heap::watch_tasks(&mut hooks);
+    }
     probe::phases::resolve_traceparent(|text| OperationId::from_traceparent(text).map(|id| id.0));
     let runtime = hooks.into_builder().build().map_err(Error::internal)?;
     let settings = Settings {
         frequency_hz: order.frequency_hz,
-        sampler: order.sampler,
         stall_threshold: order.stall_threshold,
+        recorder: order.recorder,
         folder: order.folder.clone(),
         runtime: runtime.handle().clone(),
     };
@@ -98,8 +103,11 @@ fn run(suite: &Suite) -> Result<()> {
         context: Arc::new(context(&order)?),
         load: order.load(),
         observer: (order.pass == Pass::Time).then(|| Arc::new(Watch) as _),
-        rows: order.folder.join(rows::SPILLED),
+        rows: order.pass.keeps_rows().then(|| order.folder.join(rows::SPILLED)),
     };
+    if order.pass == Pass::Leaks {
+        return watch_growth(&order, round, &runtime);
+    }
     let watching = std::cell::RefCell::new(Vec::new());
     let readings = std::cell::RefCell::new(Vec::new());
     let began = std::cell::Cell::new(Duration::ZERO);
@@ -121,11 +129,27 @@ fn run(suite: &Suite) -> Result<()> {
         .iter_mut()
         .map(|reading| std::mem::take(&mut reading.spans))
         .find(|spans| !spans.times.is_empty());
-    rows::join(&order.folder, spans.unwrap_or_default())?;
+    if order.pass.keeps_rows() {
+        rows::join(&order.folder, spans.unwrap_or_default())?;
+    }
     write_result(&order, &result)?;
     // What the workload left running must not hold the process.
     runtime.shutdown_background();
     Ok(())
+}
+
+/// A `leaks` session. SIGTERM ends it after the operations that are under way; what was seen until then is kept.
+fn watch_growth(order: &Order, round: Round, runtime: &tokio::runtime::Runtime) -> Result<()> {
+    let began = clock::since_epoch();
+    let mut session = Session::start(order.growth.clone(), order.users.unwrap_or(1), runtime.handle().clone());
+    let tell = |progress: Progress| {
+        // Without it a session that is stopped is lost.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&progress.halt));
+        report_progress(progress);
+    };
+    let measured = runtime.block_on(repeat(round, tell, async |rest| Ok(session.rest(rest).await)))?;
+    let result = summarize(order, &measured, began, vec![session.finish()])?;
+    write_result(order, &result)
 }
 
 /// Asks the kernel to kill this process with its parent, and looks whether the parent is gone already.

@@ -13,6 +13,7 @@ use super::order::{Line, Order, Refusal, RoundResult};
 use super::{Event, Interrupt, patience};
 use crate::error::{Error, Result};
 use crate::load::clock;
+use crate::record::pass::Pass;
 
 /// How a round ended.
 pub(super) enum Outcome {
@@ -30,6 +31,8 @@ const LAST_LINES: usize = 5;
 const LONGEST_LINE: u64 = 1 << 20;
 /// How long a child that has said all may take to end.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long a session that was stopped may take to say what it has seen, once its operations have ended.
+const LAST_WORDS: Duration = Duration::from_secs(20);
 /// How often it is looked whether to stop.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -43,23 +46,34 @@ pub(super) fn run_round(order: &Order, interrupt: &Interrupt, tell: &mut dyn FnM
     }
     let lines = read_lines(child.stdout.take());
     let last_words = LastLines::keep(child.stderr.take());
-    let deadline = clock::now() + patience(order);
+    let mut deadline = clock::now() + patience(order);
     let mut said = None;
     let mut hung = false;
     let mut signal = 0;
-    while said.is_none() && signal == 0 && !hung {
+    // A session that is stopped says what it has seen; anything else is lost with its child.
+    let keeps = order.pass == Pass::Leaks;
+    while said.is_none() && (signal == 0 || keeps) && !hung {
         match lines.recv_timeout(TICK) {
             Ok(Line::Progress { operations, ok, measuring }) => tell(Event::Progress { operations, ok, measuring }),
             Ok(line) => said = Some(line),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        signal = interrupt.load(Ordering::Acquire);
+        let asked = interrupt.load(Ordering::Acquire);
+        if asked != 0 && signal == 0 && keeps {
+            // An error says that it has ended.
+            let _ =
+                rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM);
+            deadline = clock::now() + order.timeout + LAST_WORDS;
+        }
+        signal = asked;
         hung = clock::now() > deadline;
     }
     let status = end(&mut child, if signal != 0 || hung { Duration::ZERO } else { GRACE })?;
     match said {
-        _ if signal != 0 => Ok(Outcome::Interrupted(signal_name(signal as i32))),
+        _ if signal != 0 && !(keeps && matches!(said, Some(Line::Done))) => {
+            Ok(Outcome::Interrupted(signal_name(signal as i32)))
+        }
         Some(Line::Refused(refusal)) => Ok(Outcome::Refused(refusal)),
         // The result is complete when it is announced, however the process then ends.
         Some(_) => RoundResult::load(&order.folder).map(|result| Outcome::Done(Box::new(result))),

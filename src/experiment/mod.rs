@@ -4,6 +4,7 @@
 mod assemble;
 mod child;
 mod environment;
+mod growth;
 mod host;
 mod latency;
 mod observe;
@@ -32,7 +33,7 @@ pub(crate) use environment::redact_command;
 pub use observe::Watch;
 pub use order::RoundResult;
 pub(crate) use plan::unknown_workload;
-pub use plan::{Flavor, Plan, STALL_THRESHOLD, Samplers};
+pub use plan::{Flavor, GrowthPlan, Plan, STALL_THRESHOLD, Samplers, Until};
 pub use recording::{Fixture, Recording, Step, Turn};
 
 /// Whether the program was built without optimization.
@@ -54,7 +55,7 @@ pub enum Event {
     /// A round begins.
     RoundBegins {
         /// Which of several recordings it belongs to; empty where there is one.
-        of: &'static str,
+        of: String,
         /// Its pass.
         pass: Pass,
         /// Its number within the pass, from 0.
@@ -76,7 +77,7 @@ pub enum Event {
     /// A round has ended well.
     RoundEnds {
         /// Which of several recordings it belongs to; empty where there is one.
-        of: &'static str,
+        of: String,
         /// Its pass.
         pass: Pass,
         /// The median latency in nanoseconds; none where too many operations failed for it to be a result.
@@ -133,7 +134,11 @@ pub fn record(
 /// How long a round may take before it is taken for hung.
 fn patience(order: &order::Order) -> Duration {
     // Symbols are read and rows joined after the measured part; under dhat everything is 40 times slower.
-    let slow = if order.pass == Pass::Heap { 10 } else { 2 };
+    if order.pass == Pass::Leaks {
+        let session = order.growth.duration.map_or(Duration::from_hours(24), |duration| duration * 4);
+        return session + order.timeout + Duration::from_mins(10);
+    }
+    let slow = if matches!(order.pass, Pass::Heap | Pass::Memory) { 10 } else { 2 };
     let planned = if order.operations.is_some() { Duration::from_hours(1) } else { order.duration };
     (planned + order.warmup + order.timeout) * slow + Duration::from_mins(1)
 }

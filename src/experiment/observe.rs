@@ -76,7 +76,7 @@ mod tests {
             context: Arc::new(Context::default()),
             load: Load::closed(1).operations(8).warmup(Duration::ZERO),
             observer: Some(Arc::new(Watch)),
-            rows: folder.path().join("rows.csv"),
+            rows: Some(folder.path().join("rows.csv")),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let measured = runtime.block_on(drive(round, |_| {}, || Ok(()), || Ok(()))).unwrap();

@@ -10,6 +10,7 @@ use super::plan::{self, Flavor, Plan};
 use crate::error::{Error, Result};
 use crate::load::{Load, Model, Schedule};
 use crate::probe::cpu::Sampler;
+use crate::probe::heap::Recorder;
 use crate::record::Reading;
 use crate::record::operation::Operations;
 use crate::record::pass::Pass;
@@ -36,6 +37,11 @@ pub(super) struct Order {
     pub(super) frequency_hz: u32,
     #[serde(default = "plan::default_sampler")]
     pub(super) sampler: Sampler,
+    #[serde(default)]
+    pub(super) recorder: Recorder,
+    /// How a `leaks` session goes on.
+    #[serde(default)]
+    pub(super) growth: plan::GrowthPlan,
     #[serde(default = "plan::default_stall_threshold")]
     pub(super) stall_threshold: Duration,
     pub(super) services: BTreeMap<String, String>,
@@ -48,8 +54,8 @@ pub(super) struct Order {
     pub(super) executable: Option<PathBuf>,
 }
 
-/// What dhat costs: operations of the heap pass are fewer by this factor and may take longer by it.
-const HEAP_FACTOR: u32 = 40;
+/// What recording every block costs a program that allocates much: its operations may take longer by it.
+const EXACT_FACTOR: u32 = 10;
 
 impl Order {
     pub(super) fn new(
@@ -61,16 +67,21 @@ impl Order {
     ) -> Result<Self> {
         let folder = draft.folder().join(".rounds").join(format!("{pass}-{round}"));
         std::fs::create_dir_all(&folder).map_err(|error| Error::write(&folder, error))?;
-        let heap = pass == Pass::Heap;
+        // Operations of the heap pass are fewer by what its recorder costs, and may take longer by it.
+        let (slowness, patience) = match pass {
+            Pass::Time | Pass::Cpu => (1, 1),
+            Pass::Heap => (plan.recorder.slowness(), plan.recorder.slowness()),
+            Pass::Leaks | Pass::Memory => (1, EXACT_FACTOR),
+        };
         let (users, rate_per_s) = match &plan.load.model {
             Model::Closed { users } => (Some(*users), None),
             Model::Open { schedule } => (None, Some(schedule.mean_rate())),
         };
         let fewer = |operations: u64| {
             let least = u64::from(users.unwrap_or(1)) * 10;
-            if heap { (operations / u64::from(HEAP_FACTOR)).max(operations.min(least)) } else { operations }
+            if slowness > 1 { (operations / u64::from(slowness)).max(operations.min(least)) } else { operations }
         };
-        let longer = |limit: Duration| if heap { limit * HEAP_FACTOR } else { limit };
+        let longer = |limit: Duration| limit * patience;
         let phase_timeouts = plan.phase_timeouts.iter().map(|(name, limit)| (name.clone(), longer(*limit)));
         Ok(Self {
             workload: plan.workload.clone(),
@@ -79,7 +90,7 @@ impl Order {
             pass,
             round,
             users,
-            rate_per_s: rate_per_s.map(|rate| if heap { (rate / f64::from(HEAP_FACTOR)).max(1.0) } else { rate }),
+            rate_per_s: rate_per_s.map(|rate| if slowness > 1 { (rate / f64::from(slowness)).max(1.0) } else { rate }),
             duration: plan.load.duration,
             operations: plan.load.operations.map(fewer),
             warmup: plan.load.warmup,
@@ -88,6 +99,8 @@ impl Order {
             runtime: plan.runtime,
             frequency_hz: plan.frequency_hz,
             sampler: plan.samplers.of_round(round),
+            recorder: plan.recorder,
+            growth: plan.growth.clone(),
             stall_threshold: plan.stall_threshold,
             services,
             phase_timeouts: phase_timeouts.collect(),
@@ -103,7 +116,13 @@ impl Order {
             Some(rate) => Model::Open { schedule: Schedule::constant(rate, self.duration) },
             None => Model::Closed { users: self.users.unwrap_or(1) },
         };
-        Load { model, duration: self.duration, operations: self.operations, warmup: self.warmup, timeout: self.timeout }
+        // Rounds of a `leaks` session end by a number that is said between them.
+        // Its warm-up is some of them.
+        let (operations, warmup) = match self.pass {
+            Pass::Leaks => (Some(1), Duration::ZERO),
+            _ => (self.operations, self.warmup),
+        };
+        Load { model, duration: self.duration, operations, warmup, timeout: self.timeout }
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::load::Load;
 use crate::probe::cpu::Sampler;
+use crate::probe::heap::Recorder;
 use crate::record::pass::Pass;
 use crate::suite::Suite;
 use crate::workload::Need;
@@ -38,6 +39,10 @@ pub struct Plan {
     pub frequency_hz: u32,
     /// What takes these stacks.
     pub samplers: Samplers,
+    /// What records the heap.
+    pub recorder: Recorder,
+    /// How a `leaks` session goes on.
+    pub growth: GrowthPlan,
     /// A poll that holds its worker thread for longer is a stall.
     pub stall_threshold: Duration,
     /// Services that the user runs; may hold credentials.
@@ -52,6 +57,34 @@ pub struct Plan {
 
 /// A poll that holds its worker thread for longer is a stall, where nobody says otherwise.
 pub const STALL_THRESHOLD: Duration = Duration::from_millis(10);
+
+/// How a `leaks` session goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrowthPlan {
+    /// Operations of a round; `None`: so many as take a twentieth of a second, and at least 200.
+    pub operations: Option<u64>,
+    /// How long all rounds together take, where that is given instead.
+    pub duration: Option<Duration>,
+    /// What ends it.
+    pub until: Until,
+}
+
+/// What ends a `leaks` session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Until {
+    /// 24 rounds where nothing grows, 48 where something does.
+    #[default]
+    Confirmed,
+    /// As long as it is not decided, but at most 64 times as many operations.
+    Decided,
+}
+
+impl Default for GrowthPlan {
+    fn default() -> Self {
+        Self { operations: None, duration: None, until: Until::Confirmed }
+    }
+}
 
 /// What takes stacks in the rounds of the CPU pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

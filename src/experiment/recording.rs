@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::order::{Order, RoundResult};
 use super::services::{self, Services};
-use super::{Event, Interrupt, Plan, Recorded, assemble, host, plan};
+use super::{Event, Interrupt, Plan, Recorded, Samplers, assemble, host, plan};
 use crate::error::{Error, Result};
 use crate::load::clock;
+use crate::probe::cpu::Sampler;
 use crate::record::pass::Pass;
 use crate::record::store::{Draft, Store};
 use crate::record::{Environment, Run, run_id};
@@ -33,8 +34,8 @@ pub struct Recording {
     draft: Draft,
     made: assemble::Made,
     rounds: Rounds,
-    /// `base`, `head`, `control`; empty where there is only one.
-    label: &'static str,
+    /// `base`, `head`, `control`, `10 users`; empty where there is only one.
+    label: String,
 }
 
 /// A round of a recording, and its place among all that are planned.
@@ -74,20 +75,15 @@ impl<'a> Fixture<'a> {
     ///
     /// # Errors
     /// The plan cannot be run, or nothing can be written.
-    pub fn record(
-        &mut self,
-        plan: &Plan,
-        store: &Store,
-        environment: Environment,
-        label: &'static str,
-    ) -> Result<Recording> {
+    pub fn record(&mut self, plan: &Plan, store: &Store, environment: Environment, label: &str) -> Result<Recording> {
         plan.load.validate()?;
         if store.root().to_str().is_none() {
             let hint = "its path goes to the rounds' processes as text; choose another --profiles-dir";
             return Err(Error::usage(format!("{} is not UTF-8", store.root().display()), hint));
         }
         let mut rounds = Rounds::default();
-        let plan = without_idle_passes(plan, &mut rounds, self.tell)?;
+        let mut plan = without_idle_passes(plan, &mut rounds, self.tell)?;
+        rounds.pprof_alone = settle_samplers(&mut plan)?;
         // Ids sort by time to the millisecond: two recordings must not begin in the same one.
         let started = clock::since_epoch().max(self.last + Duration::from_millis(1));
         self.last = started;
@@ -98,7 +94,7 @@ impl<'a> Fixture<'a> {
         );
         let draft = store.draft(&plan.workload, &id)?;
         let made = assemble::Made { id, started, environment, services: self.services.described() };
-        Ok(Recording { plan, draft, made, rounds, label })
+        Ok(Recording { plan, draft, made, rounds, label: label.to_owned() })
     }
 
     /// Whether a signal has come.
@@ -113,14 +109,26 @@ impl<'a> Fixture<'a> {
     /// The workload or a service fails before anything was measured, or nothing can be written.
     pub fn measure(&mut self, recording: &mut Recording, turn: Turn) -> Result<Step> {
         let Turn { pass, round, done, all } = turn;
-        let of = recording.label;
         if recording.rounds.lost_in_a_row[pass as usize] >= LOST_IN_A_ROW {
             return Ok(Step::Next);
         }
-        (self.tell)(Event::RoundBegins { of, pass, round, done, all });
+        (self.tell)(Event::RoundBegins { of: recording.label.clone(), pass, round, done, all });
         let order = Order::new(&recording.plan, pass, round, self.services.urls(), &recording.draft)?;
         let (reason, last_lines) = match host::run_round(&order, self.interrupt, self.tell)? {
-            host::Outcome::Done(result) => return Ok(self.keep(recording, *result)),
+            host::Outcome::Done(result) => {
+                let looks = result.readings.iter().filter_map(|reading| reading.growth.as_ref());
+                let rounds_done = looks.map(|(growth, _)| growth.operations.len() as u32).sum();
+                let step = self.keep(recording, *result);
+                let signal = self.interrupt.load(Ordering::Acquire);
+                if signal == 0 || pass != Pass::Leaks {
+                    return Ok(step);
+                }
+                // It was stopped, and said what it had seen.
+                let signal = host::signal_name(signal as i32);
+                recording.rounds.interrupted = Some(signal);
+                recording.rounds.cautions.push(Caution::Interrupted { signal, rounds_done });
+                return Ok(Step::Stop);
+            }
             host::Outcome::Interrupted(signal) => {
                 recording.rounds.interrupted = Some(signal);
                 let rounds_done = recording.rounds.results.len() as u32;
@@ -155,7 +163,7 @@ impl<'a> Fixture<'a> {
         let good = operations.success_rate().is_some_and(|rate| rate >= recording.plan.floor);
         let median_ns = result.median_ns().filter(|_| good);
         let (ok, planned) = (operations.ok, operations.planned);
-        (self.tell)(Event::RoundEnds { of: recording.label, pass, median_ns, ok, planned });
+        (self.tell)(Event::RoundEnds { of: recording.label.clone(), pass, median_ns, ok, planned });
         let broken = result.broken;
         recording.rounds.results.push(result);
         if broken { Step::Stop } else { Step::Next }
@@ -198,11 +206,12 @@ impl Recording {
     }
 }
 
-/// Leaves the heap pass out where the program does not track its heap: its rounds would see nothing.
+/// Leaves out the passes that record the heap where the program does not track it: their rounds would see nothing.
 fn without_idle_passes(plan: &Plan, rounds: &mut Rounds, tell: &mut dyn FnMut(Event)) -> Result<Plan> {
     let mut plan = plan.clone();
-    if plan.passes.contains(&Pass::Heap) && plan.executable.is_none() && !crate::probe::heap::heap_is_tracked() {
-        plan.passes.retain(|pass| *pass != Pass::Heap);
+    let records = |pass: &Pass| matches!(pass, Pass::Heap | Pass::Memory);
+    if plan.passes.iter().any(records) && plan.executable.is_none() && !crate::probe::heap::heap_is_tracked() {
+        plan.passes.retain(|pass| !records(pass));
         rounds.lose(Caution::NoHeapTracking, tell);
     }
     if plan.passes.is_empty() {
@@ -212,10 +221,23 @@ fn without_idle_passes(plan: &Plan, rounds: &mut Rounds, tell: &mut dyn FnMut(Ev
     Ok(plan)
 }
 
+/// Has pprof take all stacks where the jittered sampler cannot work, and says why; asked for alone it must.
+fn settle_samplers(plan: &mut Plan) -> Result<Option<String>> {
+    let jittered = plan.passes.contains(&Pass::Cpu) && plan.samplers != Samplers::Only(Sampler::Pprof);
+    let Some(error) = jittered.then(|| Sampler::Jittered.available().err()).flatten() else { return Ok(None) };
+    if plan.samplers != Samplers::InTurn {
+        return Err(Error::usage(format!("no `--sampler {}`: {error}", Sampler::Jittered), error.hint()));
+    }
+    plan.samplers = Samplers::Only(Sampler::Pprof);
+    Ok(Some(format!("{error}; {}", error.hint())))
+}
+
 /// What the rounds gave.
 #[derive(Clone, Default)]
 pub(super) struct Rounds {
     pub(super) results: Vec<RoundResult>,
+    /// Why pprof alone took stacks, where both were to.
+    pub(super) pprof_alone: Option<String>,
     pub(super) cautions: Vec<Caution>,
     pub(super) interrupted: Option<&'static str>,
     lost_in_a_row: [u32; Pass::ALL.len()],

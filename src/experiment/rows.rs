@@ -100,10 +100,11 @@ impl Layout {
 
 /// Puts the rows of all rounds into one file.
 pub(super) fn merge(draft: &Path, results: &[RoundResult], target: &Path) -> Result<()> {
+    let kept = || results.iter().filter(|result| result.pass.keeps_rows());
     let wrap = |error: csv::Error| Error::write(target, std::io::Error::other(error));
     let mut phases: Vec<String> = Vec::new();
     let fixed = COLUMNS.split(',').count();
-    for result in results {
+    for result in kept() {
         let mut reader = open(&folder(draft, result.pass, result.round).join(JOINED))?;
         for column in reader.headers().map_err(wrap)?.iter().skip(fixed) {
             if !phases.iter().any(|known| known == column) {
@@ -115,7 +116,7 @@ pub(super) fn merge(draft: &Path, results: &[RoundResult], target: &Path) -> Res
     let mut writer = create(target)?;
     let header = ["pass", "round"].into_iter().chain(COLUMNS.split(',')).chain(phases.iter().map(String::as_str));
     writer.write_record(header).map_err(wrap)?;
-    for result in results {
+    for result in kept() {
         let mut reader = open(&folder(draft, result.pass, result.round).join(JOINED))?;
         let columns = reader.headers().map_err(wrap)?.clone();
         let places: Vec<Option<usize>> =

@@ -70,7 +70,9 @@ impl Agreement {
 
 /// Compares the samplers; `None` where only one of them took stacks.
 pub(super) fn compare(rounds: &Rounds) -> Option<Agreement> {
-    furthest(&leaves(rounds, Sampler::Pprof), &leaves(rounds, Sampler::Jittered))
+    let jittered = leaves(rounds, Sampler::Jittered);
+    // With pprof alone its stacks need not be looked at.
+    if jittered.is_empty() { None } else { furthest(&leaves(rounds, Sampler::Pprof), &jittered) }
 }
 
 /// The function in whose share two samplers lie furthest apart, of their rounds.

@@ -66,7 +66,7 @@ fn stacks(file: &dhat::File) -> std::result::Result<Stacks, String> {
         }
         let way_in = |frame: &&usize| dhat::is_allocator(&stacks.locations[**frame].frames[0].function);
         let locations = point.fs.iter().skip_while(way_in).map(|frame| *frame as u32).collect();
-        stacks.stacks.push(Stack { locations, thread: String::new(), task: String::new(), values });
+        stacks.stacks.push(Stack { locations, values, ..Stack::default() });
     }
     Ok(stacks)
 }

@@ -57,7 +57,7 @@ fn read(path: &Path, _: &Meaning) -> Result<Run> {
             }));
         }
         locations.reverse();
-        stacks.stacks.push(Stack { locations, thread: String::new(), task: String::new(), values: vec![weight] });
+        stacks.stacks.push(Stack { locations, values: vec![weight], ..Stack::default() });
     }
     if rows > 0 && differences == rows {
         let message = "every stack has two weights: it is the difference of two profiles";

@@ -34,17 +34,35 @@ const MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// A profile larger than this is not unpacked: gzip makes a thousand of one.
 const LARGEST: u64 = 1 << 30;
 
-/// The stacks of a profile with the weight that it shows first, and the name of that weight. Threads and tasks are those of the
-/// labels that perfkit writes.
+/// The stacks of a profile with the weight that it shows first, and the name of that weight. Threads, tasks and phases are
+/// those of the labels that perfkit writes.
 ///
 /// # Errors
 /// The file cannot be read, or is no pprof profile.
 pub(crate) fn stacks(path: &Path) -> Result<(Stacks, String)> {
+    let profile = profile(path)?;
+    let parts = Parts::new(&profile);
+    let read = parts.shown_first().and_then(|chosen| parts.stacks(chosen));
+    read.map_err(|message| Error::read(path, message, HINT))
+}
+
+/// The stacks of a profile with the weight of that name; `None` where it has no such weight.
+///
+/// # Errors
+/// The file cannot be read or is no such profile.
+pub(crate) fn weighted(path: &Path, weight: &str) -> Result<Option<Stacks>> {
+    let profile = profile(path)?;
+    let parts = Parts::new(&profile);
+    let is_it = |kind: &pprof::protos::ValueType| parts.string(kind.ty).is_ok_and(|name| name == weight);
+    let Some(chosen) = profile.sample_type.iter().position(is_it) else { return Ok(None) };
+    let read = parts.stacks(chosen).map_err(|message| Error::read(path, message, HINT))?;
+    Ok(Some(read.0))
+}
+
+fn profile(path: &Path) -> Result<Profile> {
     let wrap = |error: BoxError| Error::read(path, error, HINT);
     let bytes = content(path).map_err(wrap)?;
-    let profile =
-        Profile::decode(bytes.as_slice()).map_err(|error| wrap(format!("no pprof profile: {error}").into()))?;
-    Parts::new(&profile).stacks().map_err(|message| wrap(message.into()))
+    Profile::decode(bytes.as_slice()).map_err(|error| wrap(format!("no pprof profile: {error}").into()))
 }
 
 fn read(path: &Path, _: &Meaning) -> Result<Run> {
@@ -90,15 +108,20 @@ impl<'a> Parts<'a> {
         Self { profile, locations: location.collect(), functions: function.collect(), mappings: mapping.collect() }
     }
 
-    /// The stacks with the weight that is shown first, and its name.
-    fn stacks(&self) -> std::result::Result<(Stacks, String), String> {
+    /// The weight that is shown first.
+    fn shown_first(&self) -> std::result::Result<usize, String> {
         let types = &self.profile.sample_type;
         let Some(last) = types.len().checked_sub(1) else {
             return Err("no pprof profile: nothing is counted in it".to_owned());
         };
         let default = self.profile.default_sample_type;
         // Viewers show the last one where the profile does not choose.
-        let chosen = types.iter().position(|kind| default != 0 && kind.ty == default).unwrap_or(last);
+        Ok(types.iter().position(|kind| default != 0 && kind.ty == default).unwrap_or(last))
+    }
+
+    /// The stacks with one of the weights, and its name.
+    fn stacks(&self, chosen: usize) -> std::result::Result<(Stacks, String), String> {
+        let types = &self.profile.sample_type;
         let (name, unit) = (self.string(types[chosen].ty)?, self.string(types[chosen].unit)?);
         let mut stacks = Stacks::new(&[(name, unit)]);
         for (index, mapping) in self.profile.mapping.iter().enumerate() {
@@ -136,8 +159,13 @@ impl<'a> Parts<'a> {
         }
         let place = |id: &u64| self.locations.get(id).copied().ok_or_else(|| format!("there is no location {id}"));
         let locations = sample.location_id.iter().map(place).collect::<std::result::Result<_, _>>()?;
-        let (thread, task) = (self.label(sample, "thread")?, self.label(sample, "task")?);
-        Ok(Stack { locations, thread, task, values: vec![*value] })
+        Ok(Stack {
+            locations,
+            thread: self.label(sample, "thread")?,
+            task: self.label(sample, "task")?,
+            phase: self.label(sample, "phase")?,
+            values: vec![*value],
+        })
     }
 
     /// The text of a sample's label; empty where it has none.
@@ -195,15 +223,11 @@ mod tests {
         stacks.stacks.push(Stack {
             locations: vec![1, 0],
             thread: "main".into(),
-            task: String::new(),
+            phase: "cart.fill".into(),
             values: vec![1, 40],
+            ..Stack::default()
         });
-        stacks.stacks.push(Stack {
-            locations: vec![0],
-            thread: String::new(),
-            task: String::new(),
-            values: vec![2, 60],
-        });
+        stacks.stacks.push(Stack { locations: vec![0], values: vec![2, 60], ..Stack::default() });
         let mut bytes = Vec::new();
         write(&stacks, &About { default_weight: "cpu".into(), ..About::default() }, &mut bytes).unwrap();
         bytes
@@ -235,6 +259,16 @@ mod tests {
             assert_eq!((run.workload.as_str(), run.load.rounds), ("cpu", 1));
             assert!(run.warnings[0].message.contains("cpu, nanoseconds"), "{:?}", run.warnings);
         }
+    }
+
+    #[test]
+    fn labels_come_back_as_they_were_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cpu.pb.gz");
+        fs::write(&path, packed()).unwrap();
+        let (stacks, _) = super::stacks(&path).unwrap();
+        let labels = stacks.stacks.iter().map(|it| [&it.thread, &it.task, &it.phase].map(String::as_str));
+        assert_eq!(labels.collect::<Vec<_>>(), [["main", "", "cart.fill"], ["", "", ""]]);
     }
 
     #[test]

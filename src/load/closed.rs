@@ -17,7 +17,14 @@ pub(super) struct Closed {
     warmup: Duration,
     duration: Duration,
     operations: Option<u64>,
-    claimed: Arc<AtomicU64>,
+    budget: Arc<Budget>,
+}
+
+/// Operations that all users of a round do together.
+#[derive(Debug)]
+struct Budget {
+    operations: AtomicU64,
+    claimed: AtomicU64,
 }
 
 /// One user's turns.
@@ -28,8 +35,8 @@ pub(super) struct ClosedTurns {
     warm_since: Option<Instant>,
     warmup: Duration,
     duration: Duration,
-    /// The number of operations that ends the round, and how many were taken on by all users.
-    budget: Option<(u64, Arc<AtomicU64>)>,
+    /// What ends the round, where the time does not.
+    budget: Option<Arc<Budget>>,
 }
 
 impl Closed {
@@ -39,8 +46,17 @@ impl Closed {
             warmup: load.warmup,
             duration: load.duration,
             operations: load.operations,
-            claimed: Arc::default(),
+            budget: Arc::new(Budget {
+                operations: AtomicU64::new(load.operations.unwrap_or(0)),
+                claimed: AtomicU64::new(0),
+            }),
         }
+    }
+
+    /// A round of so many operations more. No user has a turn meanwhile.
+    pub(super) fn renew(&self, operations: u64) {
+        self.budget.operations.store(operations, Ordering::Relaxed);
+        self.budget.claimed.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn hire(&self, crew: &Crew) {
@@ -52,7 +68,7 @@ impl Closed {
                 warm_since: None,
                 warmup: self.warmup,
                 duration: self.duration,
-                budget: self.operations.map(|operations| (operations, Arc::clone(&self.claimed))),
+                budget: self.operations.map(|_| Arc::clone(&self.budget)),
             }));
         }
     }
@@ -71,9 +87,10 @@ impl ClosedTurns {
             Stage::Measure { since } => (since, self.duration),
             Stage::Stop => return None,
         };
-        if let (Some((operations, claimed)), Stage::Measure { .. }) = (&self.budget, stage) {
-            let seq = claimed.fetch_add(1, Ordering::Relaxed);
-            return (seq < *operations).then_some(Turn { seq, due: None, start: None });
+        if let (Some(budget), Stage::Measure { .. }) = (&self.budget, stage) {
+            let seq = budget.claimed.fetch_add(1, Ordering::Relaxed);
+            let due = seq < budget.operations.load(Ordering::Relaxed);
+            return due.then_some(Turn { seq, due: None, start: None });
         }
         let now = clock::now();
         if now.saturating_duration_since(since) >= limit {

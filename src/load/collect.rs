@@ -3,14 +3,14 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use hdrhistogram::Histogram;
 
+use super::handover::Handover;
 use crate::error::{Error, Result};
 use crate::record::histogram;
 use crate::record::operation::{Fate, Row};
@@ -19,6 +19,8 @@ use crate::record::operation::{Fate, Row};
 const BATCH: usize = 256;
 /// Empty batches that are made before anything is measured.
 const SPARE: usize = 768;
+/// And where nothing of single operations is kept.
+const FEW: usize = 8;
 /// A batch is handed over after this time at the latest, so that the progress is alive.
 const FLUSH_NS: u64 = 100_000_000;
 /// Latencies that are kept without growing: growing would show in a heap profile.
@@ -39,9 +41,11 @@ pub struct Counts {
 /// What was gathered in a round.
 #[derive(Debug)]
 pub struct Collected {
-    /// Latencies of good operations, in nanoseconds, in the order they were handed over.
+    /// Good operations.
+    pub ok: u64,
+    /// Their latencies, in nanoseconds, in the order they were handed over; none where no rows are kept.
     pub latencies_ns: Vec<u64>,
-    /// Ages of operations that timed out or were dropped: their latency is at least that.
+    /// Ages of operations that timed out or were dropped: their latency is at least that. None where no rows are kept.
     pub censored_ns: Vec<u64>,
     /// Latencies of good operations.
     pub histogram: Histogram<u64>,
@@ -60,33 +64,34 @@ pub struct Collected {
 /// The collecting thread.
 #[derive(Debug)]
 pub struct Collector {
-    full: SyncSender<Vec<Row>>,
-    empty: Arc<std::sync::Mutex<Receiver<Vec<Row>>>>,
+    handover: Arc<Handover>,
     thread: JoinHandle<(Collected, Result<()>)>,
     counts: Arc<Counts>,
 }
 
 impl Collector {
-    /// Starts the thread; rows are spilled to `path`.
+    /// Starts the thread; rows are spilled to `path`. Without one nothing of a single operation is kept, so that memory stays the
+    /// same however many there are.
     ///
     /// # Errors
     /// The file or the thread cannot be made.
-    pub fn start(path: PathBuf) -> Result<Self> {
-        let file = File::create(&path).map_err(|error| Error::write(&path, error))?;
-        let (full, batches) = sync_channel::<Vec<Row>>(1024);
-        let (give_back, empty) = sync_channel::<Vec<Row>>(1024);
+    pub fn start(path: Option<PathBuf>) -> Result<Self> {
+        let spill = path.map(Spill::create).transpose()?;
+        let handover = Arc::new(Handover::new());
         let counts = Arc::new(Counts::default());
         let live = Arc::clone(&counts);
         // Enough for a collector that falls behind: a batch made later would show in a heap profile. Memory that is not
         // touched is not taken.
-        for _ in 0..SPARE {
-            let _ = give_back.try_send(Vec::with_capacity(BATCH));
+        // Where memory is looked at, a batch that is touched for the first time would be growth: a few go round and round.
+        for _ in 0..if spill.is_some() { SPARE } else { FEW } {
+            handover.give_back(Vec::with_capacity(BATCH));
         }
+        let taking = Arc::clone(&handover);
         let thread = std::thread::Builder::new()
             .name("perfkit-collect".into())
-            .spawn(move || collect(&path, file, &batches, &give_back, &live))
+            .spawn(move || collect(spill, &taking, &live))
             .map_err(Error::internal)?;
-        Ok(Self { full, empty: Arc::new(std::sync::Mutex::new(empty)), thread, counts })
+        Ok(Self { handover, thread, counts })
     }
 
     /// The live counts.
@@ -98,12 +103,8 @@ impl Collector {
     /// An end for one worker.
     #[must_use]
     pub fn inlet(&self) -> Inlet {
-        Inlet {
-            full: self.full.clone(),
-            empty: Arc::clone(&self.empty),
-            rows: Vec::with_capacity(BATCH),
-            flushed_ns: 0,
-        }
+        self.handover.open();
+        Inlet { handover: Arc::clone(&self.handover), rows: Vec::with_capacity(BATCH), flushed_ns: 0 }
     }
 
     /// Ends the thread when all inlets are gone, and gives what it gathered.
@@ -111,7 +112,7 @@ impl Collector {
     /// # Errors
     /// The spill could not be written.
     pub fn finish(self) -> Result<Collected> {
-        drop(self.full);
+        self.handover.close();
         let (collected, spilled) = self.thread.join().map_err(|_| Error::internal("the collecting thread panicked"))?;
         spilled.map(|()| collected)
     }
@@ -120,8 +121,7 @@ impl Collector {
 /// One worker's end of the collector.
 #[derive(Debug)]
 pub struct Inlet {
-    full: SyncSender<Vec<Row>>,
-    empty: Arc<std::sync::Mutex<Receiver<Vec<Row>>>>,
+    handover: Arc<Handover>,
     rows: Vec<Row>,
     flushed_ns: u64,
 }
@@ -143,13 +143,13 @@ impl Inlet {
             return;
         }
         // Without an empty batch the rows wait here while there is room for them.
-        let next = match self.empty.try_lock().map(|empty| empty.try_recv()) {
-            Ok(Ok(batch)) => batch,
-            _ if self.rows.len() < self.rows.capacity() => return,
-            _ => Vec::with_capacity(BATCH),
+        let next = match self.handover.empty() {
+            Some(batch) => batch,
+            None if self.rows.len() < self.rows.capacity() => return,
+            None => Vec::with_capacity(BATCH),
         };
         let batch = std::mem::replace(&mut self.rows, next);
-        if let Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) = self.full.try_send(batch) {
+        if let Err(batch) = self.handover.hand_over(batch) {
             self.rows = batch;
         }
     }
@@ -157,26 +157,41 @@ impl Inlet {
 
 impl Drop for Inlet {
     fn drop(&mut self) {
-        let rows = std::mem::take(&mut self.rows);
-        if !rows.is_empty() {
-            // The worker is done: waiting for the collector costs no operation anything.
-            let _ = self.full.send(rows);
+        self.handover.hand_over_last(std::mem::take(&mut self.rows));
+    }
+}
+
+/// Where rows go.
+struct Spill {
+    path: PathBuf,
+    out: BufWriter<File>,
+    written: std::io::Result<()>,
+}
+
+impl Spill {
+    fn create(path: PathBuf) -> Result<Self> {
+        let file = File::create(&path).map_err(|error| Error::write(&path, error))?;
+        let mut out = BufWriter::with_capacity(1 << 16, file);
+        let written = writeln!(out, "{COLUMNS}");
+        Ok(Self { path, out, written })
+    }
+
+    fn row(&mut self, row: &Row) {
+        if self.written.is_ok() {
+            self.written = write_row(&mut self.out, row);
         }
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.written.and_then(|()| self.out.flush()).map_err(|error| Error::write(&self.path, error))
     }
 }
 
 /// The thread's loop.
-fn collect(
-    path: &Path,
-    file: File,
-    batches: &Receiver<Vec<Row>>,
-    give_back: &SyncSender<Vec<Row>>,
-    live: &Counts,
-) -> (Collected, Result<()>) {
-    let mut out = BufWriter::with_capacity(1 << 16, file);
-    let mut spilled = writeln!(out, "{COLUMNS}");
+fn collect(mut spill: Option<Spill>, handover: &Handover, live: &Counts) -> (Collected, Result<()>) {
     let mut collected = Collected {
-        latencies_ns: Vec::with_capacity(RESERVED),
+        ok: 0,
+        latencies_ns: Vec::with_capacity(if spill.is_some() { RESERVED } else { 0 }),
         censored_ns: Vec::new(),
         histogram: histogram::latencies(),
         lateness: histogram::latencies(),
@@ -185,36 +200,42 @@ fn collect(
         latency_sum_ns: 0,
         last_end_ns: 0,
     };
-    while let Ok(mut batch) = batches.recv() {
+    let taking = handover.take();
+    while let Some(mut batch) = taking.next() {
         let mut ok = 0;
         for row in &batch {
             ok += u64::from(row.fate == Fate::Ok);
             collected.add(row);
-            if spilled.is_ok() {
-                spilled = write_row(&mut out, row);
+            if let Some(spill) = &mut spill {
+                collected.keep(row);
+                spill.row(row);
             }
         }
         live.done.fetch_add(batch.len() as u64, Ordering::Relaxed);
         live.ok.fetch_add(ok, Ordering::Relaxed);
         batch.clear();
-        let _ = give_back.try_send(batch);
+        handover.give_back(batch);
     }
-    let spilled = spilled.and_then(|()| out.flush()).map_err(|error| Error::write(path, error));
-    (collected, spilled)
+    (collected, spill.map_or(Ok(()), Spill::finish))
 }
 
 impl Collected {
+    /// Keeps the latency of an operation.
+    fn keep(&mut self, row: &Row) {
+        match row.fate {
+            Fate::Ok => self.latencies_ns.push(row.latency_ns()),
+            Fate::TimedOut | Fate::Dropped => self.censored_ns.push(row.latency_ns()),
+            Fate::Failed => {}
+        }
+    }
+
     fn add(&mut self, row: &Row) {
         let latency = row.latency_ns();
         self.last_end_ns = self.last_end_ns.max(row.end_ns);
-        match row.fate {
-            Fate::Ok => {
-                self.latencies_ns.push(latency);
-                self.latency_sum_ns += u128::from(latency);
-                self.histogram.saturating_record(latency);
-            }
-            Fate::TimedOut | Fate::Dropped => self.censored_ns.push(latency),
-            Fate::Failed => {}
+        if row.fate == Fate::Ok {
+            self.ok += 1;
+            self.latency_sum_ns += u128::from(latency);
+            self.histogram.saturating_record(latency);
         }
         if row.fate != Fate::Dropped {
             self.lateness.saturating_record(row.lateness_ns());

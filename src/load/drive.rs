@@ -42,6 +42,8 @@ pub struct Progress {
     pub counts: Arc<Counts>,
     /// Whether the measured part has begun.
     pub measuring: Arc<AtomicBool>,
+    /// Set, it keeps workers from starting another operation.
+    pub halt: Arc<AtomicBool>,
 }
 
 /// What a round is made of.
@@ -54,8 +56,8 @@ pub struct Round {
     pub load: Load,
     /// What watches the operations; `None` in passes where watching would show.
     pub observer: Option<Arc<dyn Observer>>,
-    /// Where the rows are spilled to.
-    pub rows: PathBuf,
+    /// Where the rows are spilled to; `None`: nothing of a single operation is kept.
+    pub rows: Option<PathBuf>,
 }
 
 /// How the generator of an open load did its own work.
@@ -103,7 +105,7 @@ pub async fn drive(
     let (stage, stages) = watch::channel(Stage::WarmUp);
     let shared = Shared::new(&round, stages);
     let collector = Collector::start(round.rows.clone())?;
-    let live = Progress { counts: collector.counts(), measuring: Arc::default() };
+    let live = Progress { counts: collector.counts(), measuring: Arc::default(), halt: Arc::clone(&shared.stop) };
     progress(live.clone());
     let crew = Crew::new(round.workload, Arc::clone(&shared), collector);
     let mut source = Source::new(&round.load, &crew);
@@ -124,6 +126,61 @@ pub async fn drive(
     finish(&shared, collector, pacing, workers, source.planned())
 }
 
+/// What `repeat` tells between two rounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Rest {
+    /// Rounds that are done.
+    pub rounds: u32,
+    /// How long the last one took.
+    pub elapsed: Duration,
+    /// Whether it was stopped before it had done its operations.
+    pub halted: bool,
+}
+
+/// Drives rounds of so many operations each in one process, by the same workers. `rest` is called before the first and after each,
+/// when no operation is under way; it gives the operations of the next round, or `None` to end.
+///
+/// # Errors
+/// As [`drive`]; and the load is an open one.
+pub async fn repeat(
+    round: Round,
+    progress: impl FnOnce(Progress),
+    mut rest: impl AsyncFnMut(Rest) -> Result<Option<u64>>,
+) -> Result<Measured> {
+    preflight(&round).await?;
+    let (stage, stages) = watch::channel(Stage::WarmUp);
+    let shared = Shared::new(&round, stages);
+    let collector = Collector::start(round.rows.clone())?;
+    let live = Progress { counts: collector.counts(), measuring: Arc::default(), halt: Arc::clone(&shared.stop) };
+    progress(live.clone());
+    let Model::Closed { users } = round.load.model else {
+        return Err(Error::usage("an open load cannot be repeated", "give --users instead of --rate"));
+    };
+    let source = closed::Closed::new(&round.load, users);
+    let crew = Crew::new(round.workload, Arc::clone(&shared), collector);
+    source.hire(&crew);
+    shared.all_left().await;
+    take_setup_error(&shared)?;
+    live.measuring.store(true, Ordering::Release);
+    let mut now = Rest { rounds: 0, elapsed: Duration::ZERO, halted: false };
+    let mut planned = 0;
+    while let Some(operations) = rest(now).await? {
+        source.renew(operations);
+        planned += operations;
+        shared.enter_again(crew.size());
+        let since = clock::now();
+        stage.send_replace(Stage::Measure { since });
+        shared.all_left().await;
+        let halted = shared.stop.load(Ordering::Acquire);
+        now = Rest { rounds: now.rounds + 1, elapsed: clock::now().saturating_duration_since(since), halted };
+    }
+    stage.send_replace(Stage::Stop);
+    let (collector, workers) = crew.dismiss().await;
+    // Operations of a round that was halted were not to be done any more.
+    let planned = (!now.halted || shared.breaker.tripped()).then_some(planned);
+    finish(&shared, collector, None, workers, planned)
+}
+
 /// Puts together what was measured.
 fn finish(
     shared: &Shared,
@@ -135,7 +192,7 @@ fn finish(
     take_setup_error(shared)?;
     let collected = collector.finish()?;
     let mut operations = lock(&shared.failures).clone();
-    operations.ok = collected.latencies_ns.len() as u64;
+    operations.ok = collected.ok;
     let ended = operations.ok + operations.failed + operations.timed_out + operations.dropped;
     // Operations that the breaker kept from starting were planned all the same.
     operations.planned = planned.unwrap_or(ended).max(ended);

@@ -7,6 +7,7 @@ pub mod collect;
 mod crew;
 mod deadline;
 pub mod drive;
+mod handover;
 mod lane;
 mod open;
 mod pacer;

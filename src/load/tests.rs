@@ -37,7 +37,7 @@ async fn driven(load: Load, plan: fn(u64) -> Result<Duration, Failure>) -> Resul
         context: Arc::new(Context::default()),
         load,
         observer: None,
-        rows: folder.path().join("rows.csv"),
+        rows: Some(folder.path().join("rows.csv")),
     };
     drive(round, |_| {}, || Ok(()), || Ok(())).await
 }
@@ -164,7 +164,7 @@ async fn users_whose_operations_never_wait_share_a_thread() {
         context: Arc::new(Context::default()),
         load: Load::closed(4).operations(10_000).warmup(Duration::ZERO),
         observer: None,
-        rows: folder.path().join("rows.csv"),
+        rows: Some(folder.path().join("rows.csv")),
     };
     drive(round, |_| {}, || Ok(()), || Ok(())).await.unwrap();
     let counts: Vec<u64> = counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();

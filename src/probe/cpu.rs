@@ -3,7 +3,10 @@
 //! keep; names come from debug information after the measuring.
 
 mod by_pprof;
+mod clock_event;
+mod copies;
 mod jittered;
+mod moment;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::hooks::Hooks;
+use super::phases::mark;
 use super::symbols::Symbols;
 use super::{Probe, Running, Settings};
 use crate::error::{BoxError, Error, Result};
@@ -20,8 +24,11 @@ use crate::record::pass::Pass;
 use crate::record::stacks::{Stack, Stacks};
 use crate::warning::Caution;
 
-/// The probe `cpu`.
+/// The probe `cpu`: pprof.
 pub struct Cpu;
+
+/// The probe `jittered`, in whose place pprof is and the other way round: both give the reading `cpu`.
+pub struct Jittered;
 
 /// What takes the stacks of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +36,7 @@ pub struct Cpu;
 pub enum Sampler {
     /// The crate `pprof`: at the kernel's tick.
     Pprof,
-    /// A thread of perfkit's own, at random moments. It knows which task was polled.
+    /// perfkit's own, at random moments of each thread's CPU time. It knows which task was polled, and in which phase.
     Jittered,
 }
 
@@ -39,6 +46,19 @@ impl fmt::Display for Sampler {
             Self::Pprof => "pprof",
             Self::Jittered => "jittered",
         })
+    }
+}
+
+impl Sampler {
+    /// Says why it cannot work here, where it cannot.
+    ///
+    /// # Errors
+    /// The kernel or the program does not allow it.
+    pub fn available(self) -> Result<()> {
+        match self {
+            Self::Pprof => Ok(()),
+            Self::Jittered => jittered::available(),
+        }
     }
 }
 
@@ -53,15 +73,14 @@ struct Trace {
     thread: String,
     /// Where the task was spawned that was polled; empty where it is not known.
     task: String,
+    /// The phase that was entered; empty where it is not known.
+    phase: String,
 }
 
-/// A way that was met.
+/// A way that was met, and how often. Each time stands for as much CPU time as any other.
 struct Met {
     trace: Trace,
-    /// How often.
     count: i64,
-    /// Its part of the CPU time, in any unit.
-    weight: f64,
 }
 
 /// What a sampler gave.
@@ -70,8 +89,8 @@ struct Taken {
     met: Vec<Met>,
     /// CPU time of the sampler's own thread, which is no part of what it sampled.
     own: Duration,
-    /// Threads that ran but did not answer in time.
-    unanswered: Option<u64>,
+    /// Stacks that were not looked at in time.
+    lost: Option<u64>,
 }
 
 enum Sampling {
@@ -92,25 +111,57 @@ impl Probe for Cpu {
     }
 
     fn about(&self) -> &'static str {
-        "stacks of running threads (pprof, and a jittered sampler), weighted with the CPU time that was measured"
+        "stacks of running threads (pprof), weighted with the CPU time that was measured"
     }
 
     fn passes(&self) -> &'static [Pass] {
         &[Pass::Cpu]
     }
 
-    fn prepare(&self, hooks: &mut Hooks) -> Result<()> {
-        jittered::prepare(hooks);
+    fn sampler(&self) -> Option<Sampler> {
+        Some(Sampler::Pprof)
+    }
+
+    fn prepare(&self, _hooks: &mut Hooks) -> Result<()> {
         by_pprof::prepare()
     }
 
     fn start(&self, settings: &Settings) -> Result<Box<dyn Running>> {
-        let (sampler, frequency_hz) = (settings.sampler, settings.frequency_hz);
-        let sampling = match sampler {
-            Sampler::Pprof => Sampling::Pprof(by_pprof::Sampling::start(frequency_hz)?),
-            Sampler::Jittered => Sampling::Jittered(jittered::Sampling::start(frequency_hz)?),
-        };
-        Ok(Box::new(Watching { sampling, sampler, cpu_ns: process_cpu_ns(), frequency_hz }))
+        let sampling = by_pprof::Sampling::start(settings.frequency_hz)?;
+        Ok(Watching::boxed(Sampling::Pprof(sampling), Sampler::Pprof, settings))
+    }
+}
+
+impl Probe for Jittered {
+    fn name(&self) -> &'static str {
+        "jittered"
+    }
+
+    fn about(&self) -> &'static str {
+        "stacks of running threads at random moments, with the task that is polled and its phase"
+    }
+
+    fn passes(&self) -> &'static [Pass] {
+        &[Pass::Cpu]
+    }
+
+    fn sampler(&self) -> Option<Sampler> {
+        Some(Sampler::Jittered)
+    }
+
+    fn prepare(&self, hooks: &mut Hooks) -> Result<()> {
+        jittered::prepare(hooks)
+    }
+
+    fn start(&self, settings: &Settings) -> Result<Box<dyn Running>> {
+        let sampling = jittered::Sampling::start(settings.frequency_hz)?;
+        Ok(Watching::boxed(Sampling::Jittered(sampling), Sampler::Jittered, settings))
+    }
+}
+
+impl Watching {
+    fn boxed(sampling: Sampling, sampler: Sampler, settings: &Settings) -> Box<dyn Running> {
+        Box::new(Self { sampling, sampler, cpu_ns: process_cpu_ns(), frequency_hz: settings.frequency_hz })
     }
 }
 
@@ -146,9 +197,14 @@ impl Running for Watching {
         if cpu_ns > 0 {
             reading.fact("frequency_reached_hz", (count as f64 / (cpu_ns as f64 / 1e9) * 10.0).round() / 10.0);
         }
-        if let Some(unanswered) = taken.unanswered {
-            reading.fact("unanswered", unanswered);
+        if let Some(lost) = taken.lost {
+            reading.fact("lost", lost);
             reading.fact("sampler_cpu_ns", own_ns);
+        }
+        if self.sampler == Sampler::Jittered && !mark::is_installed() {
+            let reason =
+                "its stacks have no phases: the program sets a tracing subscriber of its own before perfkit runs";
+            reading.warnings.push(Caution::ProbeDegraded { probe: "cpu", reason: reason.to_owned() }.into());
         }
         if count < FEW_STACKS {
             let reason = format!(
@@ -165,11 +221,11 @@ fn weigh(all: &[Met], cpu_ns: u64) -> Stacks {
     let symbols = Symbols::load();
     let mut stacks = Stacks::new(&[("samples", "count"), ("cpu", "nanoseconds")]);
     stacks.modules = symbols.modules();
-    let whole: f64 = all.iter().map(|met| met.weight).sum();
+    let whole: i64 = all.iter().map(|met| met.count).sum();
     let mut known: HashMap<(u64, bool), u32> = HashMap::new();
     let mut given: i64 = 0;
-    let mut so_far = 0.0;
-    for Met { trace, count, weight } in all {
+    let mut so_far = 0;
+    for Met { trace, count } in all {
         let mut path = Vec::with_capacity(trace.addresses.len());
         for (depth, address) in trace.addresses.iter().enumerate() {
             // Above the leaf these are return addresses: the call is the byte before.
@@ -181,10 +237,15 @@ fn weigh(all: &[Met], cpu_ns: u64) -> Stacks {
             }));
         }
         // Rounded so that the parts add up to the whole.
-        so_far += weight;
-        let upto = if so_far >= whole { cpu_ns as i64 } else { (cpu_ns as f64 * (so_far / whole)) as i64 };
-        let (thread, task) = (trace.thread.clone(), trace.task.clone());
-        stacks.stacks.push(Stack { locations: path, thread, task, values: vec![*count, upto - given] });
+        so_far += count;
+        let upto = if so_far >= whole { cpu_ns as i64 } else { (cpu_ns as f64 * so_far as f64 / whole as f64) as i64 };
+        stacks.stacks.push(Stack {
+            locations: path,
+            thread: trace.thread.clone(),
+            task: trace.task.clone(),
+            phase: trace.phase.clone(),
+            values: vec![*count, upto - given],
+        });
         given = upto;
     }
     stacks
@@ -196,8 +257,9 @@ mod tests {
 
     #[test]
     fn the_parts_of_the_cpu_time_add_up_to_the_whole() {
-        let trace = |n: u64| Trace { addresses: vec![n], thread: "t".to_owned(), task: String::new() };
-        let met = |n: i64| Met { trace: trace(n.unsigned_abs()), count: n, weight: n as f64 };
+        let trace =
+            |n: u64| Trace { addresses: vec![n], thread: "t".to_owned(), task: String::new(), phase: String::new() };
+        let met = |n: i64| Met { trace: trace(n.unsigned_abs()), count: n };
         let stacks = weigh(&(1..8).map(met).collect::<Vec<_>>(), 1_000_000_007);
         assert_eq!(stacks.total(0), 28);
         assert_eq!(stacks.total(1), 1_000_000_007);

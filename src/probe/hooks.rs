@@ -10,6 +10,10 @@ pub struct Hooks {
     before_poll: Vec<Hook>,
     #[cfg(tokio_unstable)]
     after_poll: Vec<Hook>,
+    #[cfg(tokio_unstable)]
+    on_spawn: Vec<Hook>,
+    #[cfg(tokio_unstable)]
+    on_terminate: Vec<Hook>,
 }
 
 /// What is called with the task that is polled.
@@ -26,6 +30,10 @@ impl Hooks {
             before_poll: Vec::new(),
             #[cfg(tokio_unstable)]
             after_poll: Vec::new(),
+            #[cfg(tokio_unstable)]
+            on_spawn: Vec::new(),
+            #[cfg(tokio_unstable)]
+            on_terminate: Vec::new(),
         }
     }
 
@@ -46,6 +54,18 @@ impl Hooks {
         self.after_poll.push(hook);
     }
 
+    /// Calls `hook` for each task that is spawned.
+    #[cfg(tokio_unstable)]
+    pub fn on_spawn(&mut self, hook: fn(&tokio::runtime::TaskMeta<'_>)) {
+        self.on_spawn.push(hook);
+    }
+
+    /// Calls `hook` for each task that has ended.
+    #[cfg(tokio_unstable)]
+    pub fn on_terminate(&mut self, hook: fn(&tokio::runtime::TaskMeta<'_>)) {
+        self.on_terminate.push(hook);
+    }
+
     /// The builder with all hooks in it.
     #[must_use]
     #[cfg_attr(not(tokio_unstable), allow(unused_mut))]
@@ -59,6 +79,16 @@ impl Hooks {
         if !self.after_poll.is_empty() {
             let hooks = self.after_poll;
             self.builder.on_after_task_poll(move |task| hooks.iter().for_each(|hook| hook(task)));
+        }
+        #[cfg(tokio_unstable)]
+        if !self.on_spawn.is_empty() {
+            let hooks = self.on_spawn;
+            self.builder.on_task_spawn(move |task| hooks.iter().for_each(|hook| hook(task)));
+        }
+        #[cfg(tokio_unstable)]
+        if !self.on_terminate.is_empty() {
+            let hooks = self.on_terminate;
+            self.builder.on_task_terminate(move |task| hooks.iter().for_each(|hook| hook(task)));
         }
         self.builder
     }

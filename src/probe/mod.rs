@@ -1,6 +1,7 @@
 //! What is watched. A probe starts, stops, and gives a [`Reading`]; it knows neither the workload nor the load, and
 //! prints nothing.
 
+pub(crate) mod alive;
 mod capture;
 pub mod cpu;
 pub mod heap;
@@ -34,6 +35,11 @@ pub trait Probe: Sync {
     /// The passes it watches in.
     fn passes(&self) -> &'static [Pass];
 
+    /// Which sampler it is, where it takes the stacks of a profile: one does in each round.
+    fn sampler(&self) -> Option<cpu::Sampler> {
+        None
+    }
+
     /// Called while the process has one thread and no runtime yet.
     ///
     /// # Errors
@@ -63,10 +69,10 @@ pub trait Running: Send {
 pub struct Settings {
     /// Stacks per second of CPU time.
     pub frequency_hz: u32,
-    /// What takes these stacks.
-    pub sampler: cpu::Sampler,
     /// A poll that holds its thread for longer is a stall.
     pub stall_threshold: Duration,
+    /// What records the heap.
+    pub recorder: heap::Recorder,
     /// A folder for files of its own.
     pub folder: PathBuf,
     /// The runtime that the workload runs on.
@@ -76,7 +82,9 @@ pub struct Settings {
 /// Every probe, one line each.
 pub static ALL: &[&dyn Probe] = &[
     &cpu::Cpu,
+    &cpu::Jittered,
     &heap::Heap,
+    &heap::Memory,
     &phases::Phases,
     &resources::Resources,
     &runtime::Runtime,

@@ -4,7 +4,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "a probe keeps time of its own: the load's clock may be a test's")]
 
+mod entered;
+pub(super) mod mark;
 mod open;
+mod slab;
+mod subscriber;
 #[cfg(test)]
 mod tests;
 
@@ -16,10 +20,6 @@ use std::time::Instant;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
-use tracing::subscriber::Interest;
-use tracing::{Metadata, Subscriber};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use super::hooks::Hooks;
 use super::{Probe, Running, Settings};
@@ -29,12 +29,11 @@ use crate::record::reading::{SpanTime, Spans};
 use crate::record::{Phase, Reading};
 use crate::warning::Caution;
 use open::{Open, Split};
+use subscriber::{Subscriber, Watch};
 
 /// The probe `phases`.
 pub struct Phases;
 
-/// Crates whose spans say how a request is carried, not what the program does.
-const LEFT_OUT: &[&str] = &["h2", "hyper", "hyper_util", "tower", "tower_http", "tokio", "mio", "rustls", "want"];
 /// Times of single operations that one round keeps, of 40 bytes each; phases beyond are still counted in the sums.
 const MOST_TIMES: usize = 3_000_000;
 /// How many of them a thread takes at once: threads that counted together would wait for each other at every span.
@@ -107,8 +106,7 @@ impl Probe for Phases {
         let taken = |error| {
             Error::probe("phases", error, "the program sets a tracing subscriber of its own before perfkit runs")
         };
-        tracing::subscriber::set_global_default(Registry::default().with(PhaseLayer))
-            .map_err(|error| taken(error.to_string()))
+        tracing::subscriber::set_global_default(Subscriber(Timed)).map_err(|error| taken(error.to_string()))
     }
 
     fn start(&self, _settings: &Settings) -> Result<Box<dyn Running>> {
@@ -139,6 +137,11 @@ impl Running for Watching {
         if lost > 0 {
             let reason =
                 format!("ops.csv has the phases of about {MOST_TIMES} spans, {lost} later ones are in the sums only");
+            reading.warnings.push(Caution::ProbeDegraded { probe: "phases", reason }.into());
+        }
+        let beyond = subscriber::beyond();
+        if beyond > 0 {
+            let reason = format!("at most {} spans are watched at once, {beyond} were not", slab::CAPACITY);
             reading.warnings.push(Caution::ProbeDegraded { probe: "phases", reason }.into());
         }
         #[cfg(not(tokio_unstable))]
@@ -179,55 +182,38 @@ impl Sum {
     }
 }
 
-struct PhaseLayer;
+/// Keeps time of spans.
+struct Timed;
 
-impl<S> Layer<S> for PhaseLayer
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if takes(metadata) { Interest::always() } else { Interest::never() }
-    }
-
-    fn enabled(&self, metadata: &Metadata<'_>, _context: Context<'_, S>) -> bool {
-        takes(metadata)
-    }
-
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+impl Watch for Timed {
+    fn open(&self, attributes: &Attributes<'_>, inherited: Option<u64>) -> Option<Open> {
         if !ACTIVE.load(Ordering::Relaxed) {
-            return;
+            return None;
         }
-        let Some(span) = context.span(id) else { return };
-        let from_parent =
-            || span.parent().and_then(|parent| parent.extensions().get::<Open>().and_then(|open| open.operation));
-        let operation = from_field(attributes).or_else(from_parent).or_else(|| OPERATION.get());
-        let name = index_of(attributes.metadata().name());
-        span.extensions_mut().insert(Open::new(name, operation, Instant::now()));
+        let operation = from_field(attributes).or(inherited).or_else(|| OPERATION.get());
+        Some(Open::new(index_of(attributes.metadata().name()), operation, Instant::now()))
     }
 
-    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
-        let Some(span) = context.span(id) else { return };
-        let mut extensions = span.extensions_mut();
-        let Some(open) = extensions.get_mut::<Open>() else { return };
+    fn enter(&self, open: &mut Open) {
         open.enter(Instant::now(), super::wait::current());
     }
 
-    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
-        let Some(span) = context.span(id) else { return };
-        let mut extensions = span.extensions_mut();
-        let Some(open) = extensions.get_mut::<Open>() else { return };
-        open.exit(Instant::now());
+    fn exit(&self, id: &Id) {
+        slab::with(id, |span| {
+            if let Some(open) = &mut span.open {
+                open.exit(Instant::now());
+            }
+        });
     }
 
-    fn on_close(&self, id: Id, context: Context<'_, S>) {
+    fn close(&self, open: Open) {
         if !ACTIVE.load(Ordering::Relaxed) {
             return;
         }
-        let Some(span) = context.span(&id) else { return };
-        let Some(open) = span.extensions_mut().remove::<Open>() else { return };
         let (name, operation) = (open.name, open.operation);
         let split = open.close(Instant::now());
-        LOCAL.with(|local| lock(local.get_or_init(new_local)).keep(name, operation, split));
+        // A thread that is ending has lost its own: what its last destructors close is not kept.
+        let _ = LOCAL.try_with(|local| lock(local.get_or_init(new_local)).keep(name, operation, split));
     }
 }
 
@@ -252,11 +238,6 @@ impl Local {
     }
 }
 
-fn takes(metadata: &Metadata<'_>) -> bool {
-    let first = metadata.target().split("::").next().unwrap_or_default();
-    metadata.is_span() && !LEFT_OUT.contains(&first)
-}
-
 fn new_local() -> Arc<Mutex<Local>> {
     let local = Arc::new(Mutex::new(Local::default()));
     lock(&LOCALS).push(Arc::clone(&local));
@@ -268,19 +249,25 @@ fn index_of(name: &'static str) -> u16 {
     thread_local! {
         static SEEN: RefCell<Vec<(*const u8, u16)>> = const { RefCell::new(Vec::new()) };
     }
-    SEEN.with_borrow_mut(|seen| {
+    let seen = SEEN.try_with(|seen| {
+        let mut seen = seen.borrow_mut();
         if let Some((_, index)) = seen.iter().find(|(address, _)| *address == name.as_ptr()) {
             return *index;
         }
-        let mut names = lock(&NAMES);
-        let index = names.iter().position(|known| *known == name).unwrap_or_else(|| {
-            names.push(name);
-            names.len() - 1
-        });
-        let index = u16::try_from(index).unwrap_or(u16::MAX);
+        let index = new_index_of(name);
         seen.push((name.as_ptr(), index));
         index
-    })
+    });
+    seen.unwrap_or_else(|_| new_index_of(name))
+}
+
+fn new_index_of(name: &'static str) -> u16 {
+    let mut names = lock(&NAMES);
+    let index = names.iter().position(|known| *known == name).unwrap_or_else(|| {
+        names.push(name);
+        names.len() - 1
+    });
+    u16::try_from(index).unwrap_or(u16::MAX)
 }
 
 /// The operation that a span's field `traceparent` names.

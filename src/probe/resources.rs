@@ -25,13 +25,13 @@ pub struct Resources;
 
 /// One look at the process.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sample {
+pub(super) struct Sample {
     at_ns: u64,
     cpu_ns: u64,
-    rss_bytes: u64,
+    pub(super) rss_bytes: u64,
     vms_bytes: u64,
-    threads: u64,
-    descriptors: u64,
+    pub(super) threads: u64,
+    pub(super) descriptors: u64,
     read_bytes: u64,
     written_bytes: u64,
 }
@@ -74,7 +74,7 @@ impl Probe for Resources {
     }
 }
 
-fn sample(started: Instant) -> std::result::Result<Sample, procfs::ProcError> {
+pub(super) fn sample(started: Instant) -> std::result::Result<Sample, procfs::ProcError> {
     let process = Process::myself()?;
     let stat = process.stat()?;
     // Another user's or a container's limits may hide these two; the rest stands without them.
@@ -129,6 +129,14 @@ fn read(samples: &[Sample]) -> Reading {
     let wall_ns = last.at_ns.saturating_sub(first.at_ns) as f64;
     reading.per_operation("cpu.per_op", Unit::Ns, Better::Lower, grown(|s| s.cpu_ns));
     reading.metric("cpu.cores", Unit::Count, Better::Lower, grown(|s| s.cpu_ns) / wall_ns);
+    let cores = |pair: &[Sample]| {
+        let wall_ns = pair[1].at_ns.saturating_sub(pair[0].at_ns).max(1) as f64;
+        pair[1].cpu_ns.saturating_sub(pair[0].cpu_ns) as f64 / wall_ns
+    };
+    // A last sample soon after the one before says more of the clock than of the program.
+    let whole = |pair: &&[Sample]| pair[1].at_ns - pair[0].at_ns >= INTERVAL.as_nanos() as u64 / 2;
+    let busiest = samples.windows(2).filter(whole).map(cores).reduce(f64::max);
+    reading.metric("cpu.cores.max", Unit::Count, Better::Lower, busiest.unwrap_or(f64::NAN));
     reading.metric("rss.max", Unit::Bytes, Better::Lower, largest(|s| s.rss_bytes));
     reading.metric("rss.growth", Unit::Bytes, Better::Lower, last.rss_bytes as f64 - first.rss_bytes as f64);
     reading.metric("vms.max", Unit::Bytes, Better::Lower, largest(|s| s.vms_bytes));

@@ -1,13 +1,16 @@
-//! What each thread of the runtime is polling: a slot with a number that is odd while a poll is on. The thread alone writes
-//! it, without a clock and without a lock; the watchdog and the sampler read it. Judges nothing.
+//! What each thread of the runtime is polling, and the phase that it is in: a slot with a number that is odd while a poll is on.
+//! The thread alone writes it, without a clock and without a lock; the watchdog and the sampler read it. Judges nothing.
 
 use std::cell::Cell;
 use std::hash::{Hash, Hasher};
 use std::panic::Location;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 use crossbeam_utils::atomic::AtomicCell;
+use tracing::Metadata;
+
+use super::hooks::Hooks;
 
 /// Threads that can be watched at once.
 pub(super) const SLOTS: usize = 256;
@@ -26,7 +29,13 @@ pub(super) struct Slot {
     task: AtomicU64,
     /// Where it was spawned.
     spawned_at: AtomicCell<Option<&'static Location<'static>>>,
+    /// The span that is entered, the innermost; also between polls.
+    phase: AtomicCell<Option<&'static Metadata<'static>>>,
 }
+
+// A signal handler reads both, which may not wait for a lock.
+const _: () = assert!(AtomicCell::<Option<&'static Location<'static>>>::is_lock_free());
+const _: () = assert!(AtomicCell::<Option<&'static Metadata<'static>>>::is_lock_free());
 
 #[expect(clippy::declare_interior_mutable_const, reason = "a pattern for the statics below, never used itself")]
 const EMPTY: CachePadded<Slot> = CachePadded::new(Slot {
@@ -36,11 +45,14 @@ const EMPTY: CachePadded<Slot> = CachePadded::new(Slot {
     nested: AtomicU32::new(0),
     task: AtomicU64::new(0),
     spawned_at: AtomicCell::new(None),
+    phase: AtomicCell::new(None),
 });
 
 static ALL: [CachePadded<Slot>; SLOTS] = [EMPTY; SLOTS];
 /// The slot of threads for which there is no other: never looked at.
 static SPARE: CachePadded<Slot> = EMPTY;
+/// How many of them were ever used: the first.
+static USED: AtomicUsize = AtomicUsize::new(0);
 /// Threads that found no slot.
 static UNWATCHED: AtomicU32 = AtomicU32::new(0);
 
@@ -58,8 +70,20 @@ impl Drop for Owner {
         let sequence = self.0.sequence.load(Ordering::Relaxed);
         self.0.sequence.store((sequence + 1) & !1, Ordering::Release);
         self.0.nested.store(0, Ordering::Relaxed);
+        self.0.phase.store(None);
         self.0.thread.store(0, Ordering::Release);
     }
+}
+
+/// Has the runtime tell which task is polled.
+pub(super) fn watch(hooks: &mut Hooks) {
+    #[cfg(tokio_unstable)]
+    {
+        hooks.before_poll(|task| begin(number_of(task.id()), Some(task.spawned_at())));
+        hooks.after_poll(|_| end());
+    }
+    #[cfg(not(tokio_unstable))]
+    let _ = hooks;
 }
 
 /// A poll begins on this thread.
@@ -92,6 +116,12 @@ pub(super) fn end() {
     }
 }
 
+/// This thread is in this phase now; `None` outside any.
+#[inline]
+pub(super) fn mark(phase: Option<&'static Metadata<'static>>) {
+    OWN.get().unwrap_or_else(register).phase.store(phase);
+}
+
 /// A poll that ends with this value, also by a panic.
 #[cfg(not(tokio_unstable))]
 pub(super) struct Watched;
@@ -116,9 +146,10 @@ impl Drop for Watched {
 #[cold]
 fn register() -> &'static Slot {
     let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
-    let free =
-        ALL.iter().find(|slot| slot.thread.compare_exchange(0, thread, Ordering::AcqRel, Ordering::Relaxed).is_ok());
-    let slot: &'static Slot = if let Some(slot) = free {
+    let take = |slot: &&Slot| slot.thread.compare_exchange(0, thread, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+    let free = ALL.iter().enumerate().map(|(index, slot)| (index, &**slot)).find(|(_, slot)| take(slot));
+    let slot: &'static Slot = if let Some((index, slot)) = free {
+        USED.fetch_max(index + 1, Ordering::AcqRel);
         slot.stack.store((&raw const thread).addr() as u64, Ordering::Release);
         // A thread that is ending has no place to keep it: then it is not watched.
         if RETURN.try_with(|back| back.set(Some(Owner(slot)))).is_ok() {
@@ -140,9 +171,14 @@ pub(super) fn unwatched() -> u32 {
     UNWATCHED.load(Ordering::Relaxed)
 }
 
-/// Every slot, with its number.
+/// Every slot that was ever used, with its number.
 pub(super) fn all() -> impl Iterator<Item = (usize, &'static Slot)> {
-    ALL.iter().enumerate().map(|(index, slot)| (index, &**slot))
+    ALL.iter().take(USED.load(Ordering::Acquire)).enumerate().map(|(index, slot)| (index, &**slot))
+}
+
+/// The slot of that number.
+pub(super) fn at(index: usize) -> Option<&'static Slot> {
+    ALL.get(index).map(|slot| &**slot)
 }
 
 /// A poll that is on.
@@ -177,6 +213,11 @@ impl Slot {
         self.spawned_at.load()
     }
 
+    /// The phase that the thread is in. The thread itself, also in a signal handler, gets that of its code.
+    pub(super) fn phase(&self) -> Option<&'static Metadata<'static>> {
+        self.phase.load()
+    }
+
     /// The poll that is on, all of it of the same poll.
     pub(super) fn poll(&self) -> Option<Poll> {
         let sequence = self.sequence();
@@ -186,6 +227,19 @@ impl Slot {
         let poll = Poll { sequence, task: self.task.load(Ordering::Acquire), spawned_at: self.spawned_at.load() };
         (self.sequence() == sequence).then_some(poll)
     }
+}
+
+/// The phase that this thread is in; `None` outside any, and where threads are not marked.
+#[inline]
+pub(super) fn phase() -> Option<&'static Metadata<'static>> {
+    OWN.get()?.phase()
+}
+
+/// Where the task was spawned that this thread polls; `None` outside polls.
+#[inline]
+pub(super) fn spawned_at() -> Option<&'static Location<'static>> {
+    let slot = OWN.get()?;
+    if slot.sequence.load(Ordering::Relaxed) & 1 == 1 { slot.spawned_at.load() } else { None }
 }
 
 /// The number of a task: tokio shows it only as text, and to a hasher.

@@ -107,7 +107,9 @@ fn waiting(task: impl Future<Output = ()> + Send) -> impl Future<Output = ()> + 
         let (mut task, mut before) = (pin!(task), Duration::ZERO);
         std::future::poll_fn(|cx| {
             let now = TaskScheduling::try_current().unwrap_or_default().total_scheduled_duration;
-            super::wait::note(nanoseconds(now.saturating_sub(before)));
+            let delay = now.saturating_sub(before);
+            super::wait::note(nanoseconds(delay));
+            super::stalls::delay::note(delay);
             before = now;
             task.as_mut().poll(cx)
         })

@@ -69,6 +69,7 @@ pub(crate) fn is_allocator(function: &str) -> bool {
         "alloc::raw_vec::",
         "<alloc::raw_vec::",
         "<perfkit::probe::heap",
+        "perfkit::probe::heap::",
         "<dhat::",
         "backtrace::",
         "dhat::",

@@ -55,9 +55,10 @@ fn lines(sums: BTreeMap<String, i64>) -> Vec<String> {
 ///
 /// On the way from a thread's start to the last frame of a crate in `own`, every run of other frames becomes one frame
 /// that names their crates: `[tokio, hyper, axum]`. Below that, what the program calls is kept, but runs of plumbing are
-/// one frame. So are they in stacks that never reach the program's code.
+/// one frame. So are they in stacks that never reach the program's code. What `rooted` stacks begin with is no function, whatever
+/// it is called.
 #[must_use]
-pub fn without_plumbing(text: &str, own: &BTreeSet<String>) -> Vec<String> {
+pub fn without_plumbing(text: &str, own: &BTreeSet<String>, rooted: bool) -> Vec<String> {
     let mut sums: BTreeMap<String, i64> = BTreeMap::new();
     for line in text.lines() {
         let Some((path, value)) = line.rsplit_once(' ') else { continue };
@@ -68,9 +69,9 @@ pub fn without_plumbing(text: &str, own: &BTreeSet<String>) -> Vec<String> {
         let mut kept: Vec<String> = Vec::new();
         let mut run: Vec<&str> = Vec::new();
         for (depth, frame) in frames.iter().enumerate() {
-            let thread = depth == 0 && !frame.contains("::");
+            let root = depth == 0 && (rooted || !frame.contains("::"));
             let above = last_own.is_some_and(|last| depth < last);
-            let folds = !thread && !is_own(frame) && (above || name::is_plumbing(frame, frame.contains("::")));
+            let folds = !root && !is_own(frame) && (above || name::is_plumbing(frame, frame.contains("::")));
             if folds {
                 run.push(frame);
                 continue;
@@ -155,7 +156,7 @@ mod tests {
             stacks.locations.push(Location { address: 0, module: None, frames: vec![frame] });
         }
         let locations = (0..names.len() as u32).collect();
-        stacks.stacks.push(Stack { locations, thread: "worker 1".into(), task: String::new(), values: vec![7] });
+        stacks.stacks.push(Stack { locations, thread: "worker 1".into(), values: vec![7], ..Stack::default() });
         stacks
     }
 
@@ -182,11 +183,18 @@ mod tests {
         let text = "w;[libc.so.6];std::a;tokio::run;hyper::poll;core::f;axum::call;app::handler;tokio::task;app::inner;serde::to;core::g 3\n\
                     w;tokio::run;std::b;hyper::parse 4\n\
                     damaged";
-        let lines = without_plumbing(text, &own);
+        let lines = without_plumbing(text, &own, false);
         assert_eq!(
             lines,
             ["w;[tokio, hyper, axum];app::handler;[tokio];app::inner;serde::to;[std] 3", "w;[tokio];hyper::parse 4"]
         );
+    }
+
+    #[test]
+    fn what_rooted_stacks_begin_with_is_no_function() {
+        let own = BTreeSet::from(["app".to_owned()]);
+        let lines = without_plumbing("db::query;tokio::run;app::handler 3\ntokio::x;tokio::run 4", &own, true);
+        assert_eq!(lines, ["db::query;[tokio];app::handler 3", "tokio::x;[tokio] 4"]);
     }
 
     #[test]

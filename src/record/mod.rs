@@ -1,5 +1,6 @@
 //! What was seen: the [`Run`], plain data that measuring writes and judging reads. Judges nothing, shows nothing.
 
+pub mod allocator;
 pub mod baseline;
 pub(crate) mod charge;
 pub mod component;
@@ -8,6 +9,7 @@ pub mod environment;
 pub mod finding;
 pub mod folded;
 pub mod function;
+pub mod growth;
 pub mod histogram;
 pub mod metric;
 pub mod name;
@@ -32,10 +34,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::warning::Warning;
+pub use allocator::{Allocator, Holder};
 pub use component::Component;
 pub use environment::Environment;
 pub use finding::{Finding, Severity};
 pub use function::Function;
+pub use growth::Growth;
 pub use metric::Metric;
 pub use operation::{ErrorKind, Operations};
 pub use phase::Phase;
@@ -99,6 +103,15 @@ pub struct Run {
     /// Heap allocation by call site.
     #[serde(default)]
     pub sites: Vec<Site>,
+    /// Heap allocation by function; of the heap pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allocators: Vec<Allocator>,
+    /// What functions held when the heap was at its largest, from before the set-up on; of the memory pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<Holder>,
+    /// What was alive after each round of a `leaks` session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growth: Option<Growth>,
     /// What each probe did, and what it cost where that was measured.
     #[serde(default)]
     pub probes: Vec<Probed>,
@@ -208,6 +221,9 @@ impl Run {
             stalls: Vec::new(),
             functions: Vec::new(),
             sites: Vec::new(),
+            allocators: Vec::new(),
+            holders: Vec::new(),
+            growth: None,
             probes: Vec::new(),
             findings: Vec::new(),
             warnings: Vec::new(),

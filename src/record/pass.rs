@@ -17,11 +17,25 @@ pub enum Pass {
     Cpu,
     /// Every allocation is recorded. Never in one process with `Cpu`: the stacks would be those of the recorder.
     Heap,
+    /// Every allocation is recorded, and what is alive is looked at again and again in one process.
+    Leaks,
+    /// Every allocation is recorded from before the workers are set up: what was alive when it was most.
+    Memory,
 }
 
 impl Pass {
     /// All of them, in the order they are shown.
-    pub const ALL: [Self; 3] = [Self::Time, Self::Cpu, Self::Heap];
+    pub const ALL: [Self; 5] = [Self::Time, Self::Cpu, Self::Heap, Self::Leaks, Self::Memory];
+    /// Those of a profile.
+    pub const PROFILE: [Self; 3] = [Self::Time, Self::Cpu, Self::Heap];
+    /// Those that can be asked for.
+    const ASKED: [Self; 4] = [Self::Time, Self::Cpu, Self::Heap, Self::Memory];
+
+    /// Whether each operation has a row in `ops.csv`: where memory is looked at, the rows would be what is seen.
+    #[must_use]
+    pub fn keeps_rows(self) -> bool {
+        !matches!(self, Self::Leaks | Self::Memory)
+    }
 
     /// The name in flags and files.
     #[must_use]
@@ -30,6 +44,8 @@ impl Pass {
             Self::Time => "time",
             Self::Cpu => "cpu",
             Self::Heap => "heap",
+            Self::Leaks => "leaks",
+            Self::Memory => "memory",
         }
     }
 }
@@ -44,9 +60,9 @@ impl FromStr for Pass {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        Self::ALL
+        Self::ASKED
             .into_iter()
             .find(|pass| pass.name() == text)
-            .ok_or_else(|| Error::usage(format!("no pass `{text}`"), "the passes are time, cpu and heap"))
+            .ok_or_else(|| Error::usage(format!("no pass `{text}`"), "the passes are time, cpu, heap and memory"))
     }
 }

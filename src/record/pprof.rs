@@ -95,12 +95,13 @@ fn build(stacks: &Stacks, about: &About) -> Profile {
             is_folded: false,
         })
         .collect();
-    let keys = ["thread", "task"].map(|key| tables.string(key));
+    let keys = ["thread", "task", "phase"].map(|key| tables.string(key));
     let sample = stacks
         .stacks
         .iter()
         .map(|stack| {
-            let labels = keys.into_iter().zip([&stack.thread, &stack.task]).filter(|(_, text)| !text.is_empty());
+            let labels = keys.into_iter().zip([&stack.thread, &stack.task, &stack.phase]);
+            let labels = labels.filter(|(_, text)| !text.is_empty());
             let label = labels.map(|(key, text)| Label { key, str: tables.string(text), ..Label::default() }).collect();
             let location_id = stack.locations.iter().map(|index| u64::from(*index) + 1).collect();
             Sample { location_id, value: stack.values.clone(), label }

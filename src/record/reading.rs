@@ -4,8 +4,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::growth::Growth;
 use super::phase::Phase;
 use super::series::Series;
+use super::site::Site;
 use super::stacks::Stacks;
 use super::stall::Stall;
 use crate::unit::{Better, Unit};
@@ -27,6 +29,9 @@ pub struct Reading {
     /// Times in which a worker thread was held; their round is the parent's to say.
     #[serde(default)]
     pub stalls: Vec<Stall>,
+    /// What was alive after each round of a `leaks` session, with its call sites.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growth: Option<(Growth, Vec<Site>)>,
     /// Facts about the probe's own work.
     pub detail: Map<String, Value>,
     /// What it lost.

@@ -58,8 +58,11 @@ pub struct Weight {
 /// The task of a stack whose thread polled none.
 pub const OUTSIDE_TASKS: &str = "outside tasks";
 
+/// The phase of a stack whose thread was in none.
+pub const OUTSIDE_PHASES: &str = "outside phases";
+
 /// A call path and how much was charged to it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stack {
     /// Indexes into [`Stacks::locations`], the leaf first.
     pub locations: Vec<u32>,
@@ -68,6 +71,9 @@ pub struct Stack {
     /// Where the task was spawned that the thread polled, or [`OUTSIDE_TASKS`]; empty where it is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub task: String,
+    /// The innermost phase that was entered, or [`OUTSIDE_PHASES`]; empty where it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub phase: String,
     /// One number for each of [`Stacks::weights`].
     pub values: Vec<i64>,
 }
@@ -134,14 +140,17 @@ impl Stacks {
         }
         let modules = self.merge_modules(&other);
         let locations = self.merge_locations(&other, &modules);
-        let mut known: HashMap<(Vec<u32>, String, String), usize> = HashMap::with_capacity(self.stacks.len());
+        let way = |path: &[u32], stack: &Stack| {
+            (path.to_vec(), stack.thread.clone(), stack.task.clone(), stack.phase.clone())
+        };
+        let mut known = HashMap::with_capacity(self.stacks.len());
         for (index, stack) in self.stacks.iter().enumerate() {
-            known.insert((stack.locations.clone(), stack.thread.clone(), stack.task.clone()), index);
+            known.insert(way(&stack.locations, stack), index);
         }
         for stack in other.stacks {
             let path: Vec<u32> =
                 stack.locations.iter().filter_map(|index| locations.get(*index as usize)).copied().collect();
-            let key = (path.clone(), stack.thread.clone(), stack.task.clone());
+            let key = way(&path, &stack);
             if let Some(&index) = known.get(&key) {
                 for (sum, value) in self.stacks[index].values.iter_mut().zip(&stack.values) {
                     *sum += value;
@@ -206,8 +215,8 @@ mod tests {
         stacks.stacks.push(Stack {
             locations: vec![0],
             thread: "main".into(),
-            task: String::new(),
             values: vec![value],
+            ..Stack::default()
         });
         stacks
     }
@@ -219,5 +228,11 @@ mod tests {
         sum.merge(one(0x9000, 3));
         assert_eq!((sum.modules.len(), sum.locations.len(), sum.stacks.len()), (1, 1, 1));
         assert_eq!(sum.total(0), 5);
+        // What was charged in another phase stays apart.
+        let mut other = one(0x7000, 4);
+        other.stacks[0].phase = "redis.get".into();
+        sum.merge(other);
+        let phases = sum.stacks.iter().map(|stack| (stack.phase.as_str(), stack.values[0]));
+        assert_eq!(phases.collect::<Vec<_>>(), [("", 5), ("redis.get", 4)]);
     }
 }

@@ -15,6 +15,8 @@ pub enum Width {
     Nanoseconds,
     /// Allocated bytes.
     Bytes,
+    /// Blocks of memory.
+    Blocks,
 }
 
 /// What is drawn.
@@ -35,6 +37,7 @@ fn options(drawing: &Drawing<'_>) -> Options<'static> {
     let (count_name, colors) = match drawing.width {
         Width::Nanoseconds => ("ns", flamegraph::color::BasicPalette::Hot),
         Width::Bytes => ("bytes", flamegraph::color::BasicPalette::Mem),
+        Width::Blocks => ("blocks", flamegraph::color::BasicPalette::Mem),
     };
     count_name.clone_into(&mut options.count_name);
     options.colors = flamegraph::Palette::Basic(colors);

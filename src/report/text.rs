@@ -76,6 +76,7 @@ const TASKS: &[&str] = &[
 const RESOURCES: &[&str] = &[
     "cpu.per_op",
     "cpu.cores",
+    "cpu.cores.max",
     "rss.max",
     "rss.growth",
     "vms.max",

@@ -6,16 +6,20 @@
 pub mod autocorrelation;
 pub mod bootstrap;
 pub mod components;
+pub mod confirmed;
 pub mod density;
 pub mod describe;
 pub mod dip;
 pub mod distance;
 mod distribution;
+pub mod drift;
 pub mod energy;
 pub mod equivalence;
+pub mod growth;
 pub mod harrell_davis;
 pub mod hodges_lehmann;
 pub mod interval;
+pub mod line;
 pub mod multiple;
 pub mod negative_binomial;
 pub mod paired;
@@ -33,6 +37,8 @@ pub mod welch;
 
 #[cfg(test)]
 mod coverage_tests;
+#[cfg(test)]
+mod growth_tests;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]

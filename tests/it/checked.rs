@@ -132,6 +132,14 @@ fn objectives_that_are_met_pass_and_one_that_is_missed_fails() {
 }
 
 #[test]
+fn resources_have_limits_as_latencies_have() {
+    let limits = "'rss.max < 900GiB', 'threads.max < 10000', 'descriptors.max < 10000', 'rss.max < 1KiB'";
+    let ended = held_to(limits, &[]);
+    let expected = ["met", "met", "met", "missed"].map(str::to_owned);
+    assert_eq!((ended.code, kept(&ended)), (Some(1), expected.to_vec()), "{}", ended.stdout);
+}
+
+#[test]
 fn an_objective_that_is_not_shown_is_undecided_and_one_without_a_figure_does_not_pass() {
     for (arguments, code) in [(&["--rounds", "1"][..], 0), (&["--rounds", "1", "--fail-on", "inconclusive"], 3)] {
         let ended = held_to("'latency.p50 < 1s'", arguments);

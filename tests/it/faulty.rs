@@ -1,7 +1,10 @@
 //! Workloads with a fault on purpose, as they are typed: who is shown them, that each can be run, and that the mean of one hides
 //! what its variance tells.
 
+use std::collections::BTreeSet;
+
 use perfkit::workload::builtin::faulty::PLANTED;
+use perfkit::workload::builtin::leaky;
 use serde_json::Value;
 
 use crate::place::{Place, items, metric};
@@ -20,7 +23,9 @@ fn list_shows_faulty_workloads_only_with_all() {
     let (short, long) = (["list", "--format", "json"], ["list", "--all", "--format", "json"]);
     let (short, long) = (listed(&place.ok(&short).json()), listed(&place.ok(&long).json()));
     assert!(short.iter().all(|(name, fault)| fault.is_none() && !name.starts_with("faulty")), "{short:?}");
-    assert_eq!(long.len(), short.len() + PLANTED.len());
+    let leaky: BTreeSet<&str> = leaky::PLANTED.iter().map(|planted| planted.workload).collect();
+    assert_eq!(long.len(), short.len() + PLANTED.len() + leaky.len());
+    assert!(leaky.iter().all(|name| long.iter().any(|(listed, fault)| listed == name && fault.is_some())), "{long:?}");
     assert!(all.contains("chat\n"), "{all}");
     for planted in PLANTED {
         let fault = long.iter().find(|(name, _)| name == planted.workload).and_then(|(_, fault)| fault.as_deref());

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test waits in real time for other processes")]
 
 mod allocation;
+mod allocators;
 mod baselines;
 mod check_base;
 mod checked;
@@ -19,6 +20,7 @@ mod failing;
 mod faulty;
 mod hostile;
 mod imported;
+mod leaking;
 mod own_suite;
 mod place;
 mod planted;
@@ -26,6 +28,8 @@ mod profile_files;
 mod readme;
 mod refused;
 mod rows;
+mod samplers;
+mod scaled;
 mod secrets;
 mod services;
 mod soak;

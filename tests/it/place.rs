@@ -1,9 +1,11 @@
 //! Where a program is tried: a folder of its own, an environment without settings, and an end in bounded time.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -19,6 +21,30 @@ pub(crate) const SHORT: [(&str, &str); 3] =
 
 /// Nothing here may take longer.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Programs run beside each other, except where one has the machine for itself.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+thread_local! {
+    static ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The time in which no other test runs a program: for figures of which others that compute beside them take a part.
+pub(crate) struct Alone(#[expect(dead_code, reason = "held, not read")] RwLockWriteGuard<'static, ()>);
+
+impl Alone {
+    pub(crate) fn begin() -> Self {
+        let guard = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+        ALONE.set(true);
+        Self(guard)
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        ALONE.set(false);
+    }
+}
 
 /// A folder in which programs run.
 pub(crate) struct Place {
@@ -93,6 +119,7 @@ impl Place {
 
     /// Runs a command to its end. Output goes through files: a process that is left behind cannot hold a pipe open.
     pub(crate) fn finish(command: &mut Command) -> Ended {
+        let _beside = (!ALONE.get()).then(|| MACHINE.read().unwrap_or_else(PoisonError::into_inner));
         let output = tempfile::tempdir().unwrap();
         let [out, err] = ["out", "err"].map(|name| output.path().join(name));
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());

@@ -7,7 +7,7 @@ use perfkit::record::Stall;
 use perfkit::record::stall::{self, Cause};
 use perfkit::workload::builtin::faulty::{PLANTED, Planted};
 
-use crate::place::{Place, json};
+use crate::place::{Alone, Place, json};
 
 /// Polls of which none may be missed.
 const LONG_NS: f64 = 20e6;
@@ -52,6 +52,7 @@ fn is_right(planted: &Planted, stall: &Stall) -> bool {
 
 #[test]
 fn what_holds_a_worker_is_found_with_its_function_its_line_and_its_cause() {
+    let _alone = Alone::begin();
     for planted in PLANTED.iter().filter(|planted| matches!(planted.cause, Some("blocked" | "cpu"))) {
         let round = Round::of(planted);
         let right = round.own().filter(|stall| is_right(planted, stall)).count();
@@ -67,6 +68,7 @@ fn what_holds_a_worker_is_found_with_its_function_its_line_and_its_cause() {
 
 #[test]
 fn the_length_of_a_stall_is_that_of_the_poll() {
+    let _alone = Alone::begin();
     let planted = PLANTED.iter().find(|planted| planted.workload == "faulty-sleep").unwrap();
     let round = Round::of(planted);
     let sum = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>();

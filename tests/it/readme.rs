@@ -31,6 +31,8 @@ fn the_commands_of_the_guides_work_as_they_are_shown() {
     run_all("docs/compare.md", 3);
     run_all("docs/ci.md", 5);
     run_all("docs/stalls.md", 3);
+    run_all("docs/leaks.md", 4);
+    run_all("docs/scale.md", 3);
 }
 
 /// Runs the commands of a document in its order; there must be so many at least.

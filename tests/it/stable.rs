@@ -1,8 +1,11 @@
 //! What a build without `tokio_unstable` can do, and what it must say. Runs in both builds; `scripts/test` makes both.
 
 use std::process::Command;
+use std::sync::Arc;
 
+use perfkit::probe::tasks;
 use tokio::runtime::Builder;
+use tokio::sync::Notify;
 
 use crate::stalled::{hold_by_sleeping, observed, the_stall};
 
@@ -38,4 +41,26 @@ fn stable_or_not_a_task_that_perfkit_spawned_is_watched() {
         tokio::spawn(async { hold_by_sleeping() }).await.unwrap();
     });
     assert_eq!(reading.stalls.is_empty(), !cfg!(tokio_unstable), "{:#?}", reading.stalls);
+}
+
+#[test]
+fn stable_or_not_a_worker_that_is_woken_before_a_stall_is_delayed_by_it() {
+    let (woken, wake) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let waits = tasks::worker({
+        let woken = Arc::clone(&woken);
+        async move { woken.notified().await }
+    });
+    let holds = tasks::worker(async move {
+        wake.notify_one();
+        wake.notified().await;
+        woken.notify_one();
+        hold_by_sleeping();
+    });
+    let reading = observed(Builder::new_current_thread(), async {
+        let (waits, holds) = (tokio::spawn(waits), tokio::spawn(holds));
+        waits.await.unwrap();
+        holds.await.unwrap();
+    });
+    let stall = the_stall(&reading, "hold_by_sleeping");
+    assert!(stall.delayed_tasks >= 1 && stall.delay_ns > stall.duration_ns / 2, "{stall:#?}");
 }

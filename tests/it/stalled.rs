@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use perfkit::probe::cpu::Sampler;
 use perfkit::probe::hooks::Hooks;
+use perfkit::probe::runtime::Runtime;
 use perfkit::probe::stalls::Stalls;
 use perfkit::probe::{Probe, Settings, tasks};
 use perfkit::record::stall::Cause;
@@ -64,12 +64,14 @@ pub(crate) fn observed(mut builder: Builder, driven: impl Future<Output = ()>) -
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     builder.enable_all();
     let mut hooks = Hooks::new(builder);
+    // It has tokio measure from the wake to the poll.
+    Runtime.prepare(&mut hooks).unwrap();
     Stalls.prepare(&mut hooks).unwrap();
     let runtime = hooks.into_builder().build().unwrap();
     let settings = Settings {
         frequency_hz: 99,
-        sampler: Sampler::Jittered,
         stall_threshold: Duration::from_millis(10),
+        recorder: perfkit::probe::heap::Recorder::Dhat,
         folder: std::env::temp_dir(),
         runtime: runtime.handle().clone(),
     };

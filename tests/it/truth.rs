@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use crate::place::{Place, items};
+use crate::place::{Alone, Place, items};
 
 /// A CPU profile of a workload of the example; more stacks than by default make the shares surer.
 fn profile(workload: &str, duration: &str, rounds: &str) -> (Place, Value) {
@@ -56,6 +56,7 @@ fn stands_in(function: &Value, first: &str) {
 
 #[test]
 fn cpu_time_is_split_as_the_work_is() {
+    let _alone = Alone::begin();
     // A thousand stacks: the share's standard error is a point and a half.
     let (place, run) = profile("split", "2s", "5");
     let (long, short) = (function(&run, "truth::long_leaf"), function(&run, "truth::short_leaf"));
@@ -88,6 +89,7 @@ fn long_share(run: &Value) -> f64 {
 
 #[test]
 fn the_jittered_sampler_keeps_step_with_nothing() {
+    let _alone = Alone::begin();
     for (workload, duration) in [("split", "3s"), ("dozing", "4s")] {
         let (_, run) = profile_by("jittered", workload, duration, "1");
         let round = &items(&items(&run["probes"])[0]["detail"]["rounds"])[0];
@@ -101,7 +103,19 @@ fn the_jittered_sampler_keeps_step_with_nothing() {
 }
 
 #[test]
+fn cpu_time_is_charged_to_threads_of_which_most_have_no_stack() {
+    let _alone = Alone::begin();
+    let place = Place::of_example("truth");
+    let flags = ["-q", "--passes", "cpu", "--duration", "1s", "--rounds", "4", "--sampler", "jittered"];
+    place.ok(&[&["profile", "crowd"][..], &flags].concat());
+    let share = long_share(&place.run_json());
+    // Eight hundred stacks: the share's standard error is 1.6 points. By the CPU time of those that have stacks it would be more by what the others used.
+    assert!((share - 0.70).abs() < 0.05, "{:.1} % instead of 70 %", share * 100.0);
+}
+
+#[test]
 fn two_samplers_check_each_other() {
+    let _alone = Alone::begin();
     let (place, run) = profile("split", "2s", "2");
     let detail = &items(&run["probes"])[0]["detail"];
     let samplers: Vec<&str> = items(&detail["rounds"]).iter().filter_map(|round| round["sampler"].as_str()).collect();
@@ -111,27 +125,49 @@ fn two_samplers_check_each_other() {
     assert!(text.contains("The two samplers agree: furthest apart is `"), "{text}");
 }
 
-#[test]
-fn cpu_time_is_told_by_the_place_where_tasks_were_spawned() {
-    let (place, _) = profile_by("jittered", "tasks", "3s", "1");
-    let svg = place.ok(&["flamegraph", "--by", "task", "-o", "-"]).stdout;
+/// The part of the first frame whose name begins so, in percent of a picture.
+#[track_caller]
+fn share_of(svg: &str, name: &str) -> f64 {
     let titles: Vec<&str> = svg.split("<title>").skip(1).filter_map(|rest| rest.split("</title>").next()).collect();
     // `examples/truth.rs:70:16 (1,234 ns, 69.90%)`
-    let share = |line: u64| {
-        let of_line = |title: &&&str| title.starts_with(&format!("examples/truth.rs:{line}:"));
-        let title = titles.iter().find(of_line).unwrap_or_else(|| panic!("no line {line} in {titles:?}"));
-        let percent = title.rsplit_once(", ").unwrap().1.trim_end_matches("%)");
-        percent.parse::<f64>().unwrap()
-    };
+    let title = titles.iter().find(|title| title.starts_with(name));
+    let title = title.unwrap_or_else(|| panic!("no {name} in {titles:?}"));
+    title.rsplit_once(", ").unwrap().1.trim_end_matches("%)").parse().unwrap()
+}
+
+#[test]
+fn cpu_time_is_told_by_the_place_where_tasks_were_spawned() {
+    let _alone = Alone::begin();
+    let (place, _) = profile_by("jittered", "tasks", "3s", "1");
+    let svg = place.ok(&["flamegraph", "--by", "task", "-o", "-"]).stdout;
+    let share = |line: u64| share_of(&svg, &format!("examples/truth.rs:{line}:"));
     let (long, short) = (lines_of("let long = tokio::spawn"), lines_of("let short = tokio::spawn"));
     let (long, short) = (share(*long.start()), share(*short.start()));
     assert!((long / (long + short) - 0.70).abs() < 0.04, "{long} % and {short} %");
     let name = place.ok(&["flamegraph", "--by", "task"]).stdout;
     assert!(name.ends_with("task-flamegraph.svg\n"), "{name}");
-    place.run(&["flamegraph", "--of", "heap", "--by", "task"]).must(2, &["`--by task` cannot draw", "hint:"]);
+    place.run(&["flamegraph", "--of", "stalls", "--by", "task"]).must(2, &["`--by task` cannot draw", "hint:"]);
     place.run(&["profile", "tasks", "--sampler", "x"]).must(2, &["there is no sampler `x`"]);
     let (place, _) = profile_by("pprof", "tasks", "300ms", "1");
     place.run(&["flamegraph", "--by", "task"]).must(2, &["no stacks of CPU time with tasks", "--sampler both"]);
+}
+
+#[test]
+fn cpu_time_is_told_by_the_phase_that_was_entered() {
+    let _alone = Alone::begin();
+    let (place, _) = profile_by("jittered", "phases", "4s", "1");
+    let svg = place.ok(&["flamegraph", "--by", "phase", "-o", "-"]).stdout;
+    let [long, short, outside] = ["long (", "short (", "outside phases ("].map(|name| share_of(&svg, name));
+    // Of `long` five parts come after `short` was left: without its mark again it would have two of five.
+    assert!((long / (long + short) - 0.70).abs() < 0.05, "{long} % and {short} %");
+    // Three parts of thirteen run while `long` waits, in no phase; so does the runtime, which is little.
+    assert!((19.0..35.0).contains(&outside), "{outside} %");
+    assert!((long + short + outside - 100.0).abs() < 0.1, "{long} %, {short} % and {outside} %");
+    let name = place.ok(&["flamegraph", "--by", "phase"]).stdout;
+    assert!(name.ends_with("phase-flamegraph.svg\n"), "{name}");
+    place.run(&["flamegraph", "--of", "stalls", "--by", "phase"]).must(2, &["`--by phase` cannot draw", "hint:"]);
+    let (place, _) = profile_by("pprof", "phases", "300ms", "1");
+    place.run(&["flamegraph", "--by", "phase"]).must(2, &["no stacks of CPU time with phases", "--sampler both"]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the two samplers of the CPU pass say of each other.
 
+use serde_json::Value;
+
 use crate::record::Run;
 
 /// Where the samplers lie furthest apart.
@@ -15,10 +17,21 @@ pub struct Agreement {
     pub jittered: f64,
 }
 
+/// What the run says of the probe `cpu` beside its rounds.
+fn told<'a>(run: &'a Run, key: &str) -> Option<&'a Value> {
+    run.probes.iter().find(|probe| probe.name == "cpu")?.detail.get(key)
+}
+
+/// Why pprof alone took the stacks of the run, where both samplers were to; `None` where they did or one was asked for.
+#[must_use]
+pub fn pprof_alone(run: &Run) -> Option<&str> {
+    told(run, "pprof_alone")?.as_str()
+}
+
 /// What the run says; `None` where one sampler alone took its stacks.
 #[must_use]
 pub fn agreement(run: &Run) -> Option<Agreement> {
-    let told = run.probes.iter().find(|probe| probe.name == "cpu")?.detail.get("agreement")?;
+    let told = told(run, "agreement")?;
     Some(Agreement {
         agree: told.get("agree")?.as_bool()?,
         function: told.get("function")?.as_str()?.to_owned(),

@@ -8,14 +8,13 @@ mod unwind;
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::panic::Location;
-use std::time::Duration;
 
-pub(super) use signal::{Request, When, cpu_ns_of};
+pub(super) use signal::{Request, handle, handler_of, registers};
 pub(super) use thread::{Clocks, Place, Thread};
 
+pub(super) use unwind::{Cache, Tables};
+
 use memory::Memory;
-use signal::Copied;
 use unwind::Unwinder;
 
 use super::slot::Slot;
@@ -34,6 +33,11 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
+    /// What a running thread copied of itself.
+    pub(super) fn of_running([pc, sp, bp]: [u64; 3], stack: Vec<u64>) -> Self {
+        Self { pc, sp, bp: Some(bp), stack }
+    }
+
     /// The word at an address of the copied stack.
     fn word(&self, address: u64) -> Option<u64> {
         let offset = address.checked_sub(self.sp)?;
@@ -60,17 +64,14 @@ pub(super) struct Captured {
     pub(super) syscall: Option<u32>,
 }
 
-/// What a running thread answered.
-pub(super) struct Answer {
-    pub(super) captured: Captured,
-    /// The number of the poll in which it did; even outside polls.
-    pub(super) sequence: u64,
-    /// Where the task was spawned that was polled.
-    pub(super) spawned_at: Option<&'static Location<'static>>,
-    /// How long after it was asked.
-    pub(super) after: Duration,
-    /// How long of this it was on a processor.
-    pub(super) ran: Duration,
+/// The unwind tables of what is mapped now.
+pub(super) fn tables() -> Tables {
+    Unwinder::load(Memory::open().as_ref()).into_tables()
+}
+
+/// The stack that an address lies on, to its end; empty where it lies on none.
+pub(super) fn stack_at(address: u64) -> Range<u64> {
+    memory::stack_of(&memory::maps(), address).unwrap_or_default()
 }
 
 /// What came of looking at a thread that may wait.
@@ -91,19 +92,24 @@ pub(super) struct Lost {
 }
 
 impl Capturer {
-    /// Puts the signal's handler in place and reads the unwind tables. Called while the process has one thread.
-    pub(super) fn new() -> (Self, Lost) {
+    /// Reads the unwind tables.
+    pub(super) fn new() -> Self {
         let memory = Memory::open();
-        let lost = Lost {
-            waiting: match (&memory, Thread::own().map(|thread| thread.place())) {
+        let unwinder = Unwinder::load(memory.as_ref());
+        Self { memory, unwinder, stacks: HashMap::new() }
+    }
+
+    /// Gets ready to take stacks of threads that wait and to ask those that run: puts the signal's handler in place. Called while the
+    /// process has one thread.
+    pub(super) fn listen(&self) -> Lost {
+        Lost {
+            waiting: match (&self.memory, Thread::own().map(|thread| thread.place())) {
                 (None, _) => Some("/proc/self/mem cannot be read"),
                 (_, Ok(Place::Unknown) | Err(_)) => Some("/proc/self/task/…/syscall cannot be read"),
                 _ => None,
             },
             running: signal::install().is_none().then_some("the program uses every real-time signal"),
-        };
-        let unwinder = Unwinder::load(memory.as_ref());
-        (Self { memory, unwinder, stacks: HashMap::new() }, lost)
+        }
     }
 
     /// Takes the stack of a thread that waits in the kernel.
@@ -133,24 +139,18 @@ impl Capturer {
 
     /// Asks a thread that computes for its stack. `slot` is where it says what it polls. `None` while another is asked. Of a thread
     /// whose stack is not known yet no more than its place comes; then it is known.
-    pub(super) fn ask(&self, number: u32, slot: Option<&'static Slot>, when: When) -> Option<Request> {
+    pub(super) fn ask(&self, number: u32, slot: &'static Slot) -> Option<Request> {
         let unknown = 0..0;
-        Request::send(number, self.stacks.get(&number).unwrap_or(&unknown), slot, when)
+        Request::send(number, self.stacks.get(&number).unwrap_or(&unknown), slot)
     }
 
-    /// The answer; `None` while there is none.
-    pub(super) fn answer(&mut self, request: &Request) -> Option<Answer> {
-        let Copied { snapshot, sequence, spawned_at, after, ran } = request.answer()?;
+    /// The answer, with the number of the poll that was on; `None` while there is none.
+    pub(super) fn answer(&mut self, request: &Request) -> Option<(Captured, u64)> {
+        let (snapshot, sequence) = request.answer()?;
         if snapshot.stack.is_empty() {
             self.learn(request.thread(), snapshot.sp);
         }
-        let captured = Captured { addresses: self.unwind(&snapshot), syscall: None };
-        Some(Answer { captured, sequence, spawned_at, after, ran })
-    }
-
-    /// Whether a thread's stack is known, so that all of it can be had.
-    pub(super) fn knows(&self, number: u32) -> bool {
-        self.stacks.contains_key(&number)
+        Some((Captured { addresses: self.unwind(&snapshot), syscall: None }, sequence))
     }
 
     /// Learns where the stack of a thread is, from an address on it.
@@ -158,8 +158,8 @@ impl Capturer {
         let _ = self.stack(number, address);
     }
 
-    /// The stack that the thread is on.
-    fn stack(&mut self, number: u32, sp: u64) -> Option<Range<u64>> {
+    /// The stack of a thread, from an address on it.
+    pub(super) fn stack(&mut self, number: u32, sp: u64) -> Option<Range<u64>> {
         if let Some(stack) = self.stacks.get(&number).filter(|stack| stack.contains(&sp)) {
             return Some(stack.clone());
         }
@@ -168,7 +168,8 @@ impl Capturer {
         Some(stack)
     }
 
-    fn unwind(&mut self, snapshot: &Snapshot) -> Vec<u64> {
+    /// The addresses of a stack, the innermost first.
+    pub(super) fn unwind(&mut self, snapshot: &Snapshot) -> Vec<u64> {
         let trace = self.unwinder.unwind(snapshot, self.memory.as_ref());
         // The last address may be in code that was loaded since.
         let last = trace.addresses.last().copied().unwrap_or(snapshot.pc);

@@ -16,6 +16,10 @@ use super::Snapshot;
 use super::memory::{Memory, maps};
 
 type Bytes = Arc<[u8]>;
+/// The unwind tables of files, which several threads may use at once.
+pub(in crate::probe) type Tables = UnwinderNative<Bytes, MayAllocateDuringUnwind>;
+/// What a thread has looked up in them.
+pub(in crate::probe) type Cache = CacheNative<MayAllocateDuringUnwind>;
 
 /// Frames of a stack that are kept.
 const MOST_FRAMES: usize = 256;
@@ -27,8 +31,8 @@ const NOWHERE: u64 = 8;
 
 /// The unwind tables of everything that is mapped.
 pub(super) struct Unwinder {
-    native: UnwinderNative<Bytes, MayAllocateDuringUnwind>,
-    cache: CacheNative<MayAllocateDuringUnwind>,
+    native: Tables,
+    cache: Cache,
     /// The start of each module that is known, with its end.
     known: HashMap<u64, u64>,
 }
@@ -44,7 +48,7 @@ pub(super) struct Trace {
 impl Unwinder {
     /// Reads the tables of what is mapped now.
     pub(super) fn load(memory: Option<&Memory>) -> Self {
-        let mut unwinder = Self { native: UnwinderNative::new(), cache: CacheNative::new(), known: HashMap::new() };
+        let mut unwinder = Self { native: Tables::new(), cache: Cache::new(), known: HashMap::new() };
         unwinder.refresh(memory);
         unwinder
     }
@@ -68,6 +72,11 @@ impl Unwinder {
                 self.native.add_module(Module::new(name, start..end, base, sections));
             }
         }
+    }
+
+    /// The tables, for threads that unwind themselves.
+    pub(super) fn into_tables(self) -> Tables {
+        self.native
     }
 
     /// Whether an address is in code that is known.

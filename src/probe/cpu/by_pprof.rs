@@ -38,8 +38,9 @@ impl Sampling {
                 addresses: frames.frames.iter().map(|frame| frame.ip as u64).collect(),
                 thread: String::from_utf8_lossy(name).into_owned(),
                 task: String::new(),
+                phase: String::new(),
             };
-            Met { trace, count: *count as i64, weight: *count as f64 }
+            Met { trace, count: *count as i64 }
         });
         Ok(Taken { met: met.collect(), ..Taken::default() })
     }

@@ -43,7 +43,7 @@ pub(super) fn read(text: &[u8]) -> Result<Stacks, BoxError> {
             path.extend(index);
         }
         let values = point.values();
-        stacks.stacks.push(Stack { locations: path, thread: String::new(), task: String::new(), values });
+        stacks.stacks.push(Stack { locations: path, values, ..Stack::default() });
     }
     Ok(stacks)
 }

@@ -1,4 +1,4 @@
-//! The layer as programs meet it: spans in tasks, in each other, on other threads, and at the wrong time. One test drives the
+//! The probe as programs meet it: spans in tasks, in each other, on other threads, and at the wrong time. One test drives the
 //! probe, because what it collects is the process's; how a span's time splits is tested in `open`.
 
 use std::time::Duration;
@@ -50,10 +50,24 @@ fn moved_between_threads() {
     other.join().unwrap();
 }
 
+/// What is around a span is open as long as it is; of which operation it is, a span knows also where it was not opened.
+fn outlived() {
+    let outer = in_operation(73, || info_span!("test.outer"));
+    let inside = outer.in_scope(|| info_span!("test.inside"));
+    let explicit = info_span!(parent: &outer, "test.explicit");
+    in_operation(73, || drop(info_span!(parent: None, "test.root")));
+    drop(info_span!(parent: None, "test.of.nobody"));
+    drop(outer);
+    drop(explicit);
+    pause(2);
+    drop(inside);
+}
+
 fn drive() {
     resolve_traceparent(|text| text.strip_prefix("operation-")?.parse().ok());
     in_operation(70, || drop(info_span!("test.never.entered")));
     in_operation(70, moved_between_threads);
+    outlived();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         tokio::join!(handler("operation-71"), handler("operation-72"), handler("of nobody"));
@@ -63,8 +77,7 @@ fn drive() {
 
 #[test]
 fn spans_join_their_operation_and_their_states_are_no_more_than_they_are() {
-    let subscriber = Registry::default().with(PhaseLayer);
-    let spans = tracing::subscriber::with_default(subscriber, || {
+    let spans = tracing::subscriber::with_default(Subscriber(Timed), || {
         let early = info_span!("test.early");
         ACTIVE.store(true, Ordering::Release);
         in_operation(70, || early.in_scope(|| ()));
@@ -87,9 +100,12 @@ fn spans_join_their_operation_and_their_states_are_no_more_than_they_are() {
         assert!(inner.2 >= 2_000_000 && inner.1 >= inner.2 + 3_000_000 && handler.2 >= inner.2 + last.2, "{spans:?}");
         assert!(last.2 >= 1_000_000 && last.1 - last.2 < inner.1, "{spans:?}");
     }
+    let of_outlived = ["test.outer", "test.inside", "test.explicit", "test.root"].map(|name| of(&spans, 73, name));
+    assert!(of_outlived.iter().all(|(count, ..)| *count == 1), "{spans:?}");
+    assert!(of_outlived[0].1 >= 2_000_000 && of_outlived[2].1 < of_outlived[0].1, "{spans:?}");
     // Spans that were open before or are open after it, and those of no operation, are nobody's.
     let names = |index: u16| spans.names[usize::from(index)].as_str();
     let known = spans.times.iter().map(|time| (time.operation, names(time.phase)));
-    assert!(known.clone().all(|(operation, _)| (70..=72).contains(&operation)), "{spans:?}");
+    assert!(known.clone().all(|(operation, _)| (70..=73).contains(&operation)), "{spans:?}");
     assert!(known.clone().all(|(_, name)| name != "test.early" && name != "test.late"), "{spans:?}");
 }

@@ -25,7 +25,7 @@ static BEYOND: AtomicU64 = AtomicU64::new(0);
 
 /// A task is polled so long after its wake.
 #[inline]
-pub(super) fn note(delay: Duration) {
+pub(in crate::probe) fn note(delay: Duration) {
     if delay >= LEAST && ACTIVE.load(Ordering::Relaxed) {
         keep(delay);
     }

@@ -4,7 +4,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a probe keeps time of its own: the load's clock may be a test's")]
 
-mod delay;
+pub(super) mod delay;
 mod name;
 mod watchdog;
 
@@ -45,13 +45,13 @@ impl Probe for Stalls {
 
     fn prepare(&self, hooks: &mut Hooks) -> Result<()> {
         watch(hooks);
-        *CAPTURER.lock().unwrap_or_else(PoisonError::into_inner) = Some(Capturer::new());
+        *CAPTURER.lock().unwrap_or_else(PoisonError::into_inner) = Some(capturer());
         Ok(())
     }
 
     fn start(&self, settings: &Settings) -> Result<Box<dyn Running>> {
         let made = CAPTURER.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (capturer, lost) = made.unwrap_or_else(Capturer::new);
+        let (capturer, lost) = made.unwrap_or_else(capturer);
         let origin = Instant::now();
         let delays = Delays::watch(&settings.runtime, origin);
         let threshold = settings.stall_threshold;
@@ -59,6 +59,12 @@ impl Probe for Stalls {
             .map_err(|error| Error::probe("stalls", error, "the process may not start more threads"))?;
         Ok(Box::new(Watching { threshold, watchdog, delays, lost }))
     }
+}
+
+fn capturer() -> (Capturer, Lost) {
+    let capturer = Capturer::new();
+    let lost = capturer.listen();
+    (capturer, lost)
 }
 
 /// Has the runtime tell before and after each poll.

@@ -72,7 +72,7 @@ pub(super) fn name(seen: &[Seen], threshold: Duration, delays: &delay::Seen) -> 
     named.stacks.modules = names.symbols.modules();
     for one in seen {
         let (path, syscall) = names.longest_held(one, &mut named.stacks);
-        let stack = Stack { locations: path, thread: one.thread.clone(), task: String::new(), values: Vec::new() };
+        let stack = Stack { locations: path, thread: one.thread.clone(), ..Stack::default() };
         let frames: Vec<Frame> = named.stacks.frames(&stack).map(|(frame, _)| frame.clone()).collect();
         if frames.iter().any(|frame| frame.function.contains("block_in_place")) {
             named.in_place.add(&frames, nanoseconds(one.duration));
@@ -211,8 +211,7 @@ impl Names {
             let from = if index == 0 { one.start } else { *at };
             let until = one.captures.get(index + 1).map_or(end, |(next, _)| *next);
             let path = self.path(&captured.addresses, stacks);
-            let whole =
-                Stack { locations: path.clone(), thread: String::new(), task: String::new(), values: Vec::new() };
+            let whole = Stack { locations: path.clone(), ..Stack::default() };
             let frames = stacks.frames(&whole).map(|(frame, _)| frame);
             let own = frames.filter(|frame| is_own(frame)).map(|frame| frame.function.clone());
             let functions = own.collect();

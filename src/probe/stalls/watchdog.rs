@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::probe::capture::{Answer, Captured, Capturer, Clocks, Request, Taken, Thread, When};
+use crate::probe::capture::{Captured, Capturer, Clocks, Request, Taken, Thread};
 use crate::probe::slot::{self, Poll, SLOTS, Slot};
 
 /// Between two looks.
@@ -197,7 +197,7 @@ impl Watchdog<'_> {
             Taken::Runs if open.cpu() < self.threshold / 4 => return,
             Taken::Runs => {
                 if self.asked.is_none() {
-                    let request = self.capturer.ask(thread.number(), Some(slot), When::AtItsTick);
+                    let request = self.capturer.ask(thread.number(), slot);
                     self.asked = request.map(|request| Asked { index, request });
                 }
                 if self.asked.as_ref().is_none_or(|asked| asked.index != index) {
@@ -213,7 +213,7 @@ impl Watchdog<'_> {
     /// Takes the answer of the thread that was asked.
     fn collect(&mut self) {
         let Some(asked) = &self.asked else { return };
-        let Some(Answer { captured, sequence, .. }) = self.capturer.answer(&asked.request) else { return };
+        let Some((captured, sequence)) = self.capturer.answer(&asked.request) else { return };
         let open = self.watches[asked.index].as_mut().and_then(|watch| watch.open.as_mut());
         if let Some(open) = open.filter(|open| open.poll.sequence == sequence) {
             open.captures.push((self.origin.elapsed(), captured));

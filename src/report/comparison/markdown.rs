@@ -10,7 +10,7 @@ use self::escape::{code, fenced, prose};
 use self::sheet::{Block, Sheet};
 use super::text::summary;
 use super::{Detail, Format, Judgement, Kind, tables, words};
-use crate::compare::{Comparison, FunctionChange, Judged, Kept, MetricChange, Objective, Verdict};
+use crate::compare::{AllocatorChange, Comparison, FunctionChange, Judged, Kept, MetricChange, Objective, Verdict};
 use crate::report::table::{clip, shorten};
 use crate::unit::{Unit, factor};
 
@@ -194,6 +194,7 @@ fn folded(judged: &Judged) -> Vec<Block> {
             blocks.push(details(&format!("Other metrics: {counts}"), &head, rows));
         }
         blocks.extend(functions(comparison));
+        blocks.extend(allocators(comparison));
         blocks.extend(shape(comparison));
     }
     let met: Vec<String> =
@@ -245,6 +246,34 @@ fn function_row(function: &FunctionChange) -> String {
         words::mark(function.verdict),
         words::word(function.verdict),
     )
+}
+
+fn allocators(comparison: &Comparison) -> Option<Block> {
+    if comparison.allocators.is_empty() {
+        return None;
+    }
+    let counts = words::counts(comparison.allocators.iter().map(|change| change.verdict));
+    let summary = format!("Bytes allocated per operation, by function: {counts}");
+    let shown = tables::changed_allocators(comparison, Detail::Changed);
+    let interval = words::interval_heading(Some(comparison));
+    let head = if shown.is_empty() {
+        "No function changed.\n".to_owned()
+    } else {
+        format!("| function | base | head | change | {interval} | verdict |\n|:--|--:|--:|--:|:--|:--|\n")
+    };
+    let row = |change: &AllocatorChange| {
+        format!(
+            "| {} | {} | {} | {} | {} | {} {} |\n",
+            code(&shorten(&change.name, tables::FUNCTION)),
+            words::figure(Unit::Bytes, Some(change.base_bytes_per_op)),
+            words::figure(Unit::Bytes, Some(change.head_bytes_per_op)),
+            tables::allocator_change(change),
+            tables::allocator_range(change),
+            words::mark(change.verdict),
+            words::word(change.verdict),
+        )
+    };
+    Some(details(&summary, &head, shown.into_iter().map(row).collect()))
 }
 
 fn shape(comparison: &Comparison) -> Option<Block> {

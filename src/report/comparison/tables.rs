@@ -4,7 +4,9 @@
 use std::io;
 
 use super::{Detail, words};
-use crate::compare::{Comparison, Control, FunctionChange, Judged, Kept, MetricChange, Shape, Verdict};
+use crate::compare::{
+    AllocatorChange, Comparison, Control, FunctionChange, Judged, Kept, Method, MetricChange, Shape, Verdict,
+};
 use crate::report::page::{Page, Tone};
 use crate::report::table::{Cell, Side, Table, clip, shorten};
 use crate::unit::{Unit, percent};
@@ -111,6 +113,74 @@ pub(super) fn functions(page: &mut Page<'_>, comparison: &Comparison, detail: De
         table.show(page)?;
     }
     page.paragraph(2, Some(Tone::Quiet), &format!("… {}", words::functions(comparison)))
+}
+
+/// The functions whose allocation changed, and how many were compared.
+pub(super) fn allocators(page: &mut Page<'_>, comparison: &Comparison, detail: Detail) -> io::Result<()> {
+    if comparison.allocators.is_empty() {
+        return Ok(());
+    }
+    page.heading(
+        "Allocation by function",
+        "bytes and blocks per operation, charged to the program's nearest function",
+    )?;
+    let shown = changed_allocators(comparison, detail);
+    if !shown.is_empty() {
+        let right = Side::Right;
+        let mut table = Table::new(&[
+            ("base", right),
+            ("head", right),
+            ("change", right),
+            (&words::interval_heading(Some(comparison)), Side::Left),
+            ("blocks", right),
+            ("", Side::Left),
+            ("verdict", Side::Left),
+            ("function", Side::Left),
+        ]);
+        for allocator in &shown {
+            let verdict = format!("{} {}", words::mark(allocator.verdict), words::word(allocator.verdict));
+            table.row([
+                Cell::from(words::figure(Unit::Bytes, Some(allocator.base_bytes_per_op))),
+                words::figure(Unit::Bytes, Some(allocator.head_bytes_per_op)).into(),
+                allocator_change(allocator).into(),
+                allocator_range(allocator).into(),
+                words::figure(Unit::Count, Some(allocator.base_blocks_per_op)).into(),
+                format!("→ {}", words::figure(Unit::Count, Some(allocator.head_blocks_per_op))).into(),
+                Cell::toned(words::tone(allocator.verdict), &verdict),
+                shorten(&allocator.name, FUNCTION).into(),
+            ]);
+        }
+        table.show(page)?;
+    }
+    let counts = words::counts(comparison.allocators.iter().map(|allocator| allocator.verdict));
+    page.paragraph(2, Some(Tone::Quiet), &format!("… {} functions compared: {counts}", comparison.allocators.len()))
+}
+
+/// The functions whose allocation is worth a row.
+pub(super) fn changed_allocators(comparison: &Comparison, detail: Detail) -> Vec<&AllocatorChange> {
+    let changed = |change: &&AllocatorChange| matches!(change.verdict, Verdict::Regressed | Verdict::Improved);
+    match detail {
+        Detail::Changed => comparison.allocators.iter().filter(changed).take(TOP).collect(),
+        Detail::All => comparison.allocators.iter().collect(),
+    }
+}
+
+/// The change of what a function allocates: without base or head there is no ratio.
+pub(super) fn allocator_change(change: &AllocatorChange) -> String {
+    match change.ratio {
+        None if change.base_bytes_per_op == 0.0 => "new".to_owned(),
+        None if change.head_bytes_per_op == 0.0 => "gone".to_owned(),
+        ratio => words::times(ratio),
+    }
+}
+
+/// Its interval: of the ratio, or of the difference in bytes; what does not vary has none to show.
+pub(super) fn allocator_range(change: &AllocatorChange) -> String {
+    match (change.method, change.ratio) {
+        (Some(Method::Exact), _) => "exact".to_owned(),
+        (_, Some(_)) => words::range_or_dash(change.low, change.high, crate::unit::factor),
+        (_, None) => words::range_or_dash(change.low, change.high, |end| Unit::Bytes.show_difference(end)),
+    }
 }
 
 /// The functions that are worth a row.

@@ -40,6 +40,7 @@ fn workload(page: &mut Page<'_>, judged: &Judged, detail: Detail) -> io::Result<
             }
         }
         tables::functions(page, comparison, detail)?;
+        tables::allocators(page, comparison, detail)?;
         tables::shape(page, comparison, detail)?;
     }
     tables::objectives(page, judged)?;

@@ -1,4 +1,4 @@
-//! One line below the functions: whether the two samplers that took their stacks agree.
+//! One line below the functions: whether the two samplers that took their stacks agree, or why there was only one.
 
 use std::io;
 
@@ -9,6 +9,9 @@ use crate::report::table::{shorten, visible};
 use crate::unit::Unit;
 
 pub(super) fn write(page: &mut Page<'_>, run: &Run) -> io::Result<()> {
+    if let Some(reason) = samplers::pprof_alone(run) {
+        return page.paragraph(2, None, &format!("pprof alone took the stacks: {}.", visible(reason)));
+    }
     let Some(told) = samplers::agreement(run) else { return Ok(()) };
     let verdict = if told.agree { "agree" } else { "differ, and the jittered one is shown" };
     let text = format!(

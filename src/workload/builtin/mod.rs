@@ -2,6 +2,7 @@
 
 pub mod chat;
 pub mod faulty;
+pub mod leaky;
 pub mod noop;
 
 use super::Workload;
@@ -17,4 +18,5 @@ pub fn all(registry: &mut impl Registry) {
     registry.add("chat", chat::Chat::new());
     registry.add("noop", noop::Noop);
     faulty::all(registry);
+    leaky::all(registry);
 }
