@@ -8,9 +8,9 @@ use clap::{Args, ValueEnum};
 
 use super::drive::{self, DriveArgs};
 use super::flamegraph::{By, Of, Picture};
-use super::profile::{catch_signals, check_reports, frames, report_folder};
+use super::profile::{check_reports, frames, report_folder};
 use super::progress::Progress;
-use super::{Exit, Session};
+use super::{Exit, Session, interrupt};
 use crate::analysis::{self, leaks};
 use crate::error::{Error, Result};
 use crate::experiment::{self, Flavor, Until};
@@ -66,7 +66,7 @@ pub(super) fn leaks(session: &Session<'_>, arguments: &LeaksArgs) -> Result<Exit
         End::Decided => Until::Decided,
     };
     check_reports(session, &plan.workload)?;
-    let interrupt = catch_signals()?;
+    let interrupt = interrupt::catch()?;
     let mut progress = Progress::new(&session.output);
     let recorded =
         experiment::record(session.suite, &plan, &session.store(), &interrupt, &mut |event| progress.on(event));

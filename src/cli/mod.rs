@@ -11,6 +11,7 @@ mod drive;
 mod exit;
 mod flamegraph;
 mod import;
+mod interrupt;
 mod judge;
 mod leaks;
 mod list;

@@ -2,18 +2,15 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::sync::atomic::Ordering;
 
 use super::drive::{self, DriveArgs};
 use super::flamegraph::{By, Of, Picture};
 use super::progress::Progress;
-use super::{Exit, Session, anatomy, scale};
+use super::{Exit, Session, anatomy, interrupt, scale};
 use crate::analysis::summary::Frames;
 use crate::error::{Error, Result};
-use crate::experiment::{self, Interrupt};
+use crate::experiment;
 use crate::record::pass::Pass;
 use crate::record::store::{self, folder_name};
 use crate::record::{Run, Status};
@@ -30,7 +27,7 @@ pub(super) fn profile(session: &Session<'_>, arguments: &DriveArgs) -> Result<Ex
 pub(super) fn measure(session: &Session<'_>, arguments: &DriveArgs, passes: &[Pass]) -> Result<Exit> {
     let plan = drive::plan(session, &arguments.workload, &arguments.flags, passes)?;
     check_reports(session, &plan.workload)?;
-    let interrupt = catch_signals()?;
+    let interrupt = interrupt::catch()?;
     let mut progress = Progress::new(&session.output);
     if crate::experiment::is_debug_build() {
         session.output.say("warning: this is a debug build; figures say little about a release build");
@@ -63,19 +60,6 @@ pub(super) fn check_reports(session: &Session<'_>, workload: &str) -> Result<()>
 /// Frames as the user wants them.
 pub(super) fn frames(session: &Session<'_>) -> Frames {
     if session.global.verbose { Frames::All } else { Frames::Program }
-}
-
-/// The first signal stops after what is being done; the second ends the process at once, and its children with it.
-pub(super) fn catch_signals() -> Result<Interrupt> {
-    let interrupt: Interrupt = Arc::new(AtomicUsize::new(0));
-    let again = Arc::new(AtomicBool::new(false));
-    for signal in [SIGHUP, SIGINT, SIGTERM] {
-        let conditional = signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again));
-        conditional.map_err(Error::internal)?;
-        signal_hook::flag::register(signal, Arc::clone(&again)).map_err(Error::internal)?;
-        signal_hook::flag::register_usize(signal, Arc::clone(&interrupt), signal as usize).map_err(Error::internal)?;
-    }
-    Ok(interrupt)
 }
 
 /// Writes `reports/<workload>/<run-id>/`; the result names the files for the user.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use super::drive::{self, DriveArgs};
-use super::profile::{catch_signals, check_reports, report_folder};
+use super::profile::{check_reports, report_folder};
 use super::progress::Progress;
-use super::{Exit, Session, anatomy};
+use super::{Exit, Session, anatomy, interrupt};
 use crate::analysis::scale::{self, Scale};
 use crate::error::{Error, Result};
 use crate::experiment::{self, Fixture, Interrupt, Plan, Recording, Step, Turn};
@@ -25,7 +25,7 @@ pub(super) fn scale(session: &Session<'_>, arguments: &DriveArgs, users: &[u32],
         plan.passes.push(Pass::Memory);
     }
     check_reports(session, &plan.workload)?;
-    let interrupt = catch_signals()?;
+    let interrupt = interrupt::catch()?;
     if experiment::is_debug_build() {
         session.output.say("warning: this is a debug build; figures say little about a release build");
     }

@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use super::drive::{self, DriveFlags};
 use super::judge::{self, ShowFlags};
 use super::policy::{self, PolicyFlags};
-use super::{Exit, Session, config, parse, profile};
+use super::{Exit, Session, config, interrupt, parse};
 use crate::compare::judged::Judged;
 use crate::compare::{Stopping, Verdict};
 use crate::error::{Error, Result};
@@ -101,7 +101,7 @@ pub(super) fn check(session: &Session<'_>, arguments: &CheckArgs) -> Result<Exit
     for name in config.0.judged_workloads().filter(|name| session.suite.find(name).is_none()) {
         session.output.say(&format!("warning: {}: there is no workload `{name}` here", config.1.display()));
     }
-    let interrupt = profile::catch_signals()?;
+    let interrupt = interrupt::catch()?;
     if crate::experiment::is_debug_build() {
         session.output.say("warning: this is a debug build; figures say little about a release build");
     }
