@@ -1,10 +1,10 @@
 //! Looks again and again at what is alive, while a workload runs rounds in one process. What it keeps between two looks is not in
-//! what it sees.
+//! what it sees: its blocks are not tracked, and its room does not grow with the looks, so that resident memory does not either.
 
 #![allow(clippy::disallowed_methods, reason = "when something was seen is shown; nothing is judged by it")]
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use super::heap_is_tracked;
@@ -17,11 +17,14 @@ use crate::record::growth::{Alive, Growth, Quantity};
 use crate::record::series::Series;
 use crate::record::stacks::{Frame, Stacks};
 use crate::record::{Reading, Site};
+use crate::stats::confirmed;
 use crate::unit::{Better, Unit};
 use crate::warning::Caution;
 
 /// Frames of a call site that are kept, from the allocation on.
 const MOST_FRAMES: usize = 20;
+/// Looks of a session, for which there is room from the start.
+const MOST_LOOKS: usize = 2 * confirmed::ROUNDS;
 /// Sites that are kept: those that grew most.
 const MOST_SITES: usize = 100;
 
@@ -31,42 +34,58 @@ pub(crate) struct Watch {
     recording: Option<Recording>,
     started: Instant,
     looks: Vec<Look>,
-    /// Sites in the order they were first seen, and their places in it.
-    places: Vec<&'static Place>,
-    known: HashMap<usize, usize>,
+    /// Sites in the order they were first seen, and which have been.
+    seen: Vec<Seen>,
+    known: HashSet<usize>,
+}
+
+/// A site, and the bytes and blocks that it held at each look.
+struct Seen {
+    place: &'static Place,
+    held: Vec<(i64, i64)>,
+}
+
+impl Seen {
+    fn new(place: &'static Place) -> Self {
+        Self { place, held: vec![(0, 0); MOST_LOOKS] }
+    }
+
+    fn note(&mut self, look: usize) {
+        if look >= self.held.len() {
+            self.held.resize(look + 1, (0, 0));
+        }
+        self.held[look] = self.place.counters.live();
+    }
 }
 
 /// What was alive at one time.
 struct Look {
     at_ns: u64,
     operations: u64,
-    /// Bytes and blocks of each of the sites that were known.
-    sites: Vec<(i64, i64)>,
     resources: Option<resources::Sample>,
     tasks: Vec<(String, f64)>,
     all_tasks: usize,
 }
 
 impl Watch {
-    /// Begins to record. `tracked` blocks are those that are made from now on.
+    /// Begins to record: blocks that are made from now on.
     pub(crate) fn start() -> Self {
         let recording = heap_is_tracked().then(|| Recording::start(Blocks::All));
-        Self { recording, started: Instant::now(), looks: Vec::new(), places: Vec::new(), known: HashMap::new() }
+        Self { recording, started: Instant::now(), looks: Vec::new(), seen: Vec::new(), known: HashSet::new() }
     }
 
     /// Looks at what is alive after so many operations. No operation is under way.
     pub(crate) fn look(&mut self, operations: u64, all_tasks: usize) {
         untracked(|| {
             for site in sites::all() {
-                self.known.entry(std::ptr::from_ref(site).addr()).or_insert_with(|| {
-                    self.places.push(site);
-                    self.places.len() - 1
-                });
+                if self.known.insert(std::ptr::from_ref(site).addr()) {
+                    self.seen.push(Seen::new(site));
+                }
             }
+            self.seen.iter_mut().for_each(|seen| seen.note(self.looks.len()));
             let look = Look {
                 at_ns: u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX),
                 operations,
-                sites: self.places.iter().map(|site| site.counters.live()).collect(),
                 resources: resources::sample(self.started).ok(),
                 tasks: alive::now(),
                 all_tasks,
@@ -83,6 +102,9 @@ impl Watch {
     /// Leaves every second look out: rounds are then twice as long, and half as many.
     pub(crate) fn thin(&mut self) {
         untracked(|| {
+            for seen in &mut self.seen {
+                (0..self.looks.len() / 2).for_each(|look| seen.held[look] = seen.held[2 * look + 1]);
+            }
             let mut index = 0;
             self.looks.retain(|_| {
                 index += 1;
@@ -91,22 +113,25 @@ impl Watch {
         });
     }
 
-    /// What was seen so far, of sites without names: reading names would make the process larger, which is looked at.
-    pub(crate) fn unnamed(&self, warm_up: u32) -> (Growth, Vec<Site>) {
-        untracked(|| {
-            let sites: Vec<Site> = self.series().map(|(_, site)| site).collect();
-            (self.quantities(warm_up, &sites), sites)
-        })
+    /// What was seen so far, of sites without names: reading names would make the process larger, which is looked at. To be called
+    /// in [`untracked`], as what comes of it.
+    pub(crate) fn unnamed(&self, warm_up: u32) -> (Growth, impl Iterator<Item = Site>) {
+        let total = |of: fn(&(i64, i64)) -> i64| -> Vec<f64> {
+            let at = |look: usize| self.seen.iter().map(|seen| of(&seen.held[look]) as f64).sum();
+            (0..self.looks.len()).map(at).collect()
+        };
+        let growth = self.quantities(warm_up, [total(|held| held.0), total(|held| held.1)]);
+        (growth, self.series().map(|(_, site)| site))
     }
 
     /// Each place that holds or held something, with its series.
     fn series(&self) -> impl Iterator<Item = (&'static Place, Site)> {
-        self.places.iter().enumerate().filter_map(|(index, place)| {
-            let at = |look: &Look| look.sites.get(index).copied().unwrap_or((0, 0));
-            let live_bytes: Vec<f64> = self.looks.iter().map(|look| at(look).0 as f64).collect();
-            let live_blocks = self.looks.iter().map(|look| at(look).1 as f64).collect();
-            let held = live_bytes.iter().any(|bytes| *bytes != 0.0);
-            held.then_some((*place, Site { live_bytes, live_blocks, ..Site::default() }))
+        self.seen.iter().filter_map(|seen| {
+            let held = &seen.held[..self.looks.len()];
+            let live_bytes = held.iter().map(|(bytes, _)| *bytes as f64).collect();
+            let live_blocks = held.iter().map(|(_, blocks)| *blocks as f64).collect();
+            let any = held.iter().any(|(bytes, _)| *bytes != 0);
+            any.then(|| (seen.place, Site { live_bytes, live_blocks, ..Site::default() }))
         })
     }
 
@@ -114,7 +139,11 @@ impl Watch {
     pub(crate) fn finish(self, warm_up: u32) -> Reading {
         let (growth, mut sites) = untracked(|| {
             let sites = self.sites();
-            (self.quantities(warm_up, &sites), sites)
+            let total = |of: fn(&Site) -> &Vec<f64>| -> Vec<f64> {
+                (0..self.looks.len()).map(|look| sites.iter().map(|site| of(site)[look]).sum()).collect()
+            };
+            let live = [total(|site| &site.live_bytes), total(|site| &site.live_blocks)];
+            (self.quantities(warm_up, live), sites)
         });
         sites.truncate(MOST_SITES);
         let mut reading = Reading::of("heap");
@@ -190,7 +219,8 @@ impl Watch {
         site.growth_bytes_per_op = (1..self.looks.len()).map(per_operation).collect();
     }
 
-    fn quantities(&self, warm_up: u32, sites: &[Site]) -> Growth {
+    /// With the bytes and blocks that were alive at each look.
+    fn quantities(&self, warm_up: u32, [bytes, blocks]: [Vec<f64>; 2]) -> Growth {
         let looks = &self.looks;
         let mut growth =
             Growth { operations: looks.iter().map(|look| look.operations).collect(), warm_up, ..Growth::default() };
@@ -198,11 +228,8 @@ impl Watch {
             growth.quantities.push(Quantity { name: name.to_owned(), unit, values });
         };
         if self.recording.is_some() {
-            let sum = |of: fn(&Site) -> &Vec<f64>| -> Vec<f64> {
-                (0..looks.len()).map(|look| sites.iter().map(|site| of(site)[look]).sum()).collect()
-            };
-            add("heap.live", Unit::Bytes, sum(|site| &site.live_bytes));
-            add("heap.blocks", Unit::Count, sum(|site| &site.live_blocks));
+            add("heap.live", Unit::Bytes, bytes);
+            add("heap.blocks", Unit::Count, blocks);
         }
         if looks.iter().all(|look| look.resources.is_some()) {
             let of = |value: fn(&resources::Sample) -> u64| -> Vec<f64> {
