@@ -59,7 +59,7 @@ pub struct Plan {
 pub const STALL_THRESHOLD: Duration = Duration::from_millis(10);
 
 /// How a `leaks` session goes on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrowthPlan {
     /// Operations of a round; `None`: so many as take a twentieth of a second, and at least 200.
     pub operations: Option<u64>,
@@ -78,12 +78,6 @@ pub enum Until {
     Confirmed,
     /// As long as it is not decided, but at most 64 times as many operations.
     Decided,
-}
-
-impl Default for GrowthPlan {
-    fn default() -> Self {
-        Self { operations: None, duration: None, until: Until::Confirmed }
-    }
 }
 
 /// What takes stacks in the rounds of the CPU pass.

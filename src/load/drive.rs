@@ -90,6 +90,31 @@ pub struct Measured {
     pub teardown_errors: Vec<String>,
 }
 
+/// A round whose workers are still to be hired.
+struct Begun {
+    load: Load,
+    stage: watch::Sender<Stage>,
+    shared: Arc<Shared>,
+    measuring: Arc<AtomicBool>,
+    crew: Crew,
+}
+
+/// Looks whether the workload works at all, and tells how the round's progress can be seen.
+async fn begin(round: Round, progress: impl FnOnce(Progress)) -> Result<Begun> {
+    preflight(&round).await?;
+    let (stage, stages) = watch::channel(Stage::WarmUp);
+    let shared = Shared::new(&round, stages);
+    let collector = Collector::start(round.rows)?;
+    let measuring = Arc::default();
+    progress(Progress {
+        counts: collector.counts(),
+        measuring: Arc::clone(&measuring),
+        halt: Arc::clone(&shared.stop),
+    });
+    let crew = Crew::new(round.workload, Arc::clone(&shared), collector);
+    Ok(Begun { load: round.load, stage, shared, measuring, crew })
+}
+
 /// Drives one round. `start` is called when all workers are warm and wait; `stop` when the last operation has ended and
 /// before anything is torn down.
 ///
@@ -101,20 +126,14 @@ pub async fn drive(
     start: impl FnOnce() -> Result<()>,
     stop: impl FnOnce() -> Result<()>,
 ) -> Result<Measured> {
-    preflight(&round).await?;
-    let (stage, stages) = watch::channel(Stage::WarmUp);
-    let shared = Shared::new(&round, stages);
-    let collector = Collector::start(round.rows.clone())?;
-    let live = Progress { counts: collector.counts(), measuring: Arc::default(), halt: Arc::clone(&shared.stop) };
-    progress(live.clone());
-    let crew = Crew::new(round.workload, Arc::clone(&shared), collector);
-    let mut source = Source::new(&round.load, &crew);
+    let Begun { load, stage, shared, measuring, crew } = begin(round, progress).await?;
+    let mut source = Source::new(&load, &crew);
 
     source.warm_up(&crew).await?;
     shared.all_left().await;
     take_setup_error(&shared)?;
     start()?;
-    live.measuring.store(true, Ordering::Release);
+    measuring.store(true, Ordering::Release);
     let since = clock::now();
     shared.enter_again(crew.size());
     stage.send_replace(Stage::Measure { since });
@@ -147,21 +166,15 @@ pub async fn repeat(
     progress: impl FnOnce(Progress),
     mut rest: impl AsyncFnMut(Rest) -> Result<Option<u64>>,
 ) -> Result<Measured> {
-    preflight(&round).await?;
-    let (stage, stages) = watch::channel(Stage::WarmUp);
-    let shared = Shared::new(&round, stages);
-    let collector = Collector::start(round.rows.clone())?;
-    let live = Progress { counts: collector.counts(), measuring: Arc::default(), halt: Arc::clone(&shared.stop) };
-    progress(live.clone());
     let Model::Closed { users } = round.load.model else {
         return Err(Error::usage("an open load cannot be repeated", "give --users instead of --rate"));
     };
-    let source = closed::Closed::new(&round.load, users);
-    let crew = Crew::new(round.workload, Arc::clone(&shared), collector);
+    let Begun { load, stage, shared, measuring, crew } = begin(round, progress).await?;
+    let source = closed::Closed::new(&load, users);
     source.hire(&crew);
     shared.all_left().await;
     take_setup_error(&shared)?;
-    live.measuring.store(true, Ordering::Release);
+    measuring.store(true, Ordering::Release);
     let mut now = Rest { rounds: 0, elapsed: Duration::ZERO, halted: false };
     let mut planned = 0;
     while let Some(operations) = rest(now).await? {

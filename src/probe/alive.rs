@@ -9,7 +9,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::heap::untracked;
 use super::hooks::Hooks;
-use crate::record::name::short_path;
+use crate::record::name::spawn_site;
 
 /// The number of tasks of each place.
 static ALIVE: Mutex<HashMap<&'static Location<'static>, i64, FxBuildHasher>> =
@@ -40,6 +40,5 @@ pub(crate) fn now() -> Vec<(String, f64)> {
     let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/src/load/");
     let is_ours = |at: &Location<'_>| at.file().starts_with("src/load/") || at.file().starts_with(ours);
     let told = alive.iter().filter(|(at, _)| !is_ours(at));
-    told.map(|(at, count)| (format!("{}:{}:{}", short_path(at.file()), at.line(), at.column()), *count as f64))
-        .collect()
+    told.map(|(at, count)| (spawn_site(at), *count as f64)).collect()
 }

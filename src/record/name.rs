@@ -1,6 +1,8 @@
 //! Function names as people read them: closures and type parameters folded, runtime plumbing told from the program's
 //! code. Pure text; escaping for a format is that format's writer's work.
 
+use std::panic::Location;
+
 /// A function's name without its closures, its type parameters and its hash.
 ///
 /// ```
@@ -249,6 +251,11 @@ pub fn is_library_file(file: &str) -> bool {
         version.split('.').count() >= 3 && version.starts_with(|c: char| c.is_ascii_digit())
     });
     versioned || first == "library"
+}
+
+/// Where a task was spawned: `src/shop.rs:10:5`.
+pub(crate) fn spawn_site(at: &Location<'_>) -> String {
+    format!("{}:{}:{}", short_path(at.file()), at.line(), at.column())
 }
 
 /// Without what differs between machines: the registry's folder, the compiler's commit.

@@ -1,4 +1,4 @@
-//! The verdicts of a `leaks` session as tables, as one JSON document and as a plot. Computes nothing; of an invalid run it shows the
+//! The verdicts of a `leaks` session as tables and as one JSON document. Computes nothing; of an invalid run it shows the
 //! reason and no figure.
 
 use std::io::{self, Write};

@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("error", &["unit"]),
     ("warning", &["unit"]),
     ("record", &["unit", "error", "warning"]),
-    ("workload", &["unit", "error"]),
+    ("workload", &["stats", "unit", "error"]),
     ("service", &["error"]),
     ("load", &["workload", "record", "unit", "error"]),
     ("suite", &["workload", "load", "error", "unit"]),
@@ -171,7 +171,7 @@ fn everything_in_a_registry_folder_is_registered() {
             ],
         ),
         ("src/workload/builtin/faulty", "mod.rs", &["cpu_time", "peer", "periodic", "schedule", "tests"]),
-        ("src/workload/builtin/leaky", "mod.rs", &["periodic", "random", "schedule", "tests"]),
+        ("src/workload/builtin/leaky", "mod.rs", &["periodic", "schedule", "tests"]),
     ];
     for (folder, file, others) in registries {
         let registry = std::fs::read_to_string(root().join(folder).join(file)).expect("a registry");

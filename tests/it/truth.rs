@@ -109,7 +109,8 @@ fn cpu_time_is_charged_to_threads_of_which_most_have_no_stack() {
     let flags = ["-q", "--passes", "cpu", "--duration", "1s", "--rounds", "4", "--sampler", "jittered"];
     place.ok(&[&["profile", "crowd"][..], &flags].concat());
     let share = long_share(&place.run_json());
-    // Eight hundred stacks: the share's standard error is 1.6 points. By the CPU time of those that have stacks it would be more by what the others used.
+    // Eight hundred stacks: the share's standard error is 1.6 points. By the CPU time of those that have stacks it would be more by
+    // what the others used.
     assert!((share - 0.70).abs() < 0.05, "{:.1} % instead of 70 %", share * 100.0);
 }
 

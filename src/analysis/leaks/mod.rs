@@ -60,7 +60,8 @@ pub fn analyze(run: &Run) -> Option<Leaks> {
     leaks.sites = run.sites.iter().filter_map(|site| of_site(growth, site, &mut needed)).collect();
     leaks.sites.sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| steepness(b).total_cmp(&steepness(a))));
     let tasks = growth.tasks.iter().map(|tasks| {
-        let judged = judge(&tasks.values, &[], &confirmed::things(leaks.operations_per_round as f64), &mut needed);
+        let judged = judge(&tasks.values, &[], &confirmed::things(leaks.operations_per_round as f64));
+        needed.extend(judged.operations_needed);
         figures(&tasks.spawned_at, Unit::Count, &tasks.values, &judged)
     });
     leaks.tasks = tasks.filter(|judged| judged.verdict != Verdict::Ok).collect();
@@ -81,7 +82,7 @@ pub fn site_verdicts(run: &Run) -> Vec<Option<Verdict>> {
         return vec![None; run.sites.len()];
     };
     let settings = confirmed::bytes(growth.operations_per_round() as f64);
-    let verdict = |site: &Site| word(judge(&site.live_bytes, &site.live_blocks, &settings, &mut Vec::new()).verdict);
+    let verdict = |site: &Site| word(judge(&site.live_bytes, &site.live_blocks, &settings).verdict);
     run.sites.iter().map(|site| Some(verdict(site))).collect()
 }
 
@@ -139,10 +140,8 @@ fn word(verdict: growth::Verdict) -> Verdict {
     }
 }
 
-fn judge(values: &[f64], blocks: &[f64], settings: &Settings, needed: &mut Vec<u64>) -> growth::Growth {
-    let judged = confirmed::judge(&Series { values, blocks }, settings);
-    needed.extend(judged.operations_needed);
-    judged
+fn judge(values: &[f64], blocks: &[f64], settings: &Settings) -> growth::Growth {
+    confirmed::judge(&Series { values, blocks }, settings)
 }
 
 /// How fast something grows; none where it grows in steps between which nothing does.
@@ -177,10 +176,9 @@ fn of_quantity(growth: &Growth, quantity: &Quantity, needed: &mut Vec<u64>) -> O
         "rss" => (confirmed::resident(operations), &[][..]),
         _ => (confirmed::things(operations), &[][..]),
     };
-    let mut own = Vec::new();
-    let judged = judge(&quantity.values, blocks, &settings, &mut own);
+    let judged = judge(&quantity.values, blocks, &settings);
     if quantity.name == "heap.live" {
-        needed.extend(own);
+        needed.extend(judged.operations_needed);
     }
     Some(figures(&quantity.name, quantity.unit, &quantity.values, &judged))
 }
@@ -203,12 +201,11 @@ fn retain(quantities: &mut [Judged]) {
 /// A site that is not flat.
 fn of_site(growth: &Growth, site: &Site, needed: &mut Vec<u64>) -> Option<JudgedSite> {
     let settings = confirmed::bytes(growth.operations_per_round() as f64);
-    let mut own = Vec::new();
-    let judged = judge(&site.live_bytes, &site.live_blocks, &settings, &mut own);
+    let judged = judge(&site.live_bytes, &site.live_blocks, &settings);
     if judged.verdict == growth::Verdict::Ok {
         return None;
     }
-    needed.extend(own);
+    needed.extend(judged.operations_needed);
     let at = |index: Option<usize>| index.and_then(|index| growth.operations.get(index)).copied().unwrap_or(0);
     let culprit = stall::culprit(&site.stack);
     Some(JudgedSite {

@@ -88,9 +88,9 @@ pub(super) fn check(session: &Session<'_>, arguments: &CheckArgs) -> Result<Exit
             .map_err(|error| Error::read(&config.1, format!("[check] budget: {error}"), error.hint()))?,
         (None, None) => BUDGET,
     };
+    arguments.flags.refuse_scale("check")?;
     // Settings that cannot be meant are refused before anything is built or measured.
     for workload in &workloads {
-        arguments.flags.refuse_scale("check")?;
         drive::plan(session, workload, &arguments.flags, &[Pass::Time])?;
         let policy = policy::policy(&config, workload, &arguments.policy, Design::Unpaired, Stopping::Fixed)?;
         if arguments.slo_only && policy.objectives.is_empty() {

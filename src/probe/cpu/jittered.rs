@@ -19,7 +19,7 @@ use crate::probe::capture::{Capturer, Snapshot};
 use crate::probe::hooks::Hooks;
 use crate::probe::phases::mark;
 use crate::probe::slot;
-use crate::record::name::short_path;
+use crate::record::name::spawn_site;
 use crate::record::stacks::{OUTSIDE_PHASES, OUTSIDE_TASKS};
 
 /// How often copies are taken out and new threads looked for, at most and at least: else each four periods.
@@ -188,7 +188,7 @@ fn task(copied: &Copied) -> String {
         return String::new();
     }
     match copied.spawned_at {
-        Some(at) => format!("{}:{}:{}", short_path(at.file()), at.line(), at.column()),
+        Some(at) => spawn_site(at),
         None if copied.sequence & 1 == 0 => OUTSIDE_TASKS.to_owned(),
         None => String::new(),
     }

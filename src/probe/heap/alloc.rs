@@ -293,14 +293,11 @@ mod noted {
         let old = block.addr();
         // SAFETY: as above.
         let moved = unsafe { below.realloc(block, layout, new_size) };
-        if mode >= DHAT {
-            return moved;
-        }
-        if OurWork::is_on() {
+        if mode >= DHAT || OurWork::is_on() {
             return moved;
         }
         match known {
-            // Nothing was done: the block is what it was. Its site is charged twice for it, which is seldom and soon the least worry.
+            // Nothing was done: the block is what it was. Its site is charged for it twice: a program without memory has other worries.
             Some(known) if moved.is_null() => own::untracked(|| blocks::insert(old, known)),
             None if moved.is_null() => {}
             known => {

@@ -6,7 +6,7 @@ use super::sites::Site;
 use crate::probe::phases::mark;
 use crate::probe::symbols::Symbols;
 use crate::record::dhat::is_allocator;
-use crate::record::name::short_path;
+use crate::record::name::spawn_site;
 use crate::record::stacks::{OUTSIDE_PHASES, OUTSIDE_TASKS, Stack, Stacks};
 
 /// Stacks with names, in the making.
@@ -36,7 +36,7 @@ impl Named {
             locations.extend(self.location(*address, lookup, locations.is_empty()));
         }
         let task = match site.task {
-            Some(at) => format!("{}:{}:{}", short_path(at.file()), at.line(), at.column()),
+            Some(at) => spawn_site(at),
             None if cfg!(tokio_unstable) => OUTSIDE_TASKS.to_owned(),
             None => String::new(),
         };

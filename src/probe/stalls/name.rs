@@ -10,6 +10,7 @@ use syscalls::Sysno;
 use super::{Seen, delay};
 use crate::probe::symbols::Symbols;
 use crate::record::Stall;
+use crate::record::name::spawn_site;
 use crate::record::stacks::{Frame, Stack, Stacks};
 use crate::record::stall::{Cause, Task, culprit, is_own};
 
@@ -101,7 +102,7 @@ fn stall(one: &Seen, threshold: Duration, delays: &delay::Seen, syscall: Option<
         Some(call) => call.name().to_owned(),
         None => format!("syscall {number}"),
     });
-    let spawned_at = one.poll.spawned_at.map(|at| format!("{}:{}:{}", short(at.file()), at.line(), at.column()));
+    let spawned_at = one.poll.spawned_at.map(spawn_site);
     let task = (one.poll.task != 0).then_some(Task { id: one.poll.task, spawned_at });
     Stall {
         round: 0,
@@ -146,10 +147,6 @@ fn up_to_the_runtime(mut frames: Vec<Frame>) -> Vec<Frame> {
     }
     frames.truncate(MOST_FRAMES);
     frames
-}
-
-fn short(path: &str) -> String {
-    crate::record::name::short_path(path)
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

@@ -224,13 +224,16 @@ fn functions(comparison: &Comparison) -> Option<Block> {
     }
     let summary = format!("CPU time per operation: {}", words::functions(comparison));
     let shown = tables::changed_functions(comparison, Detail::Changed);
-    let interval = words::interval_heading(Some(comparison));
-    let head = if shown.is_empty() {
-        "No function changed.\n".to_owned()
-    } else {
-        format!("| function | base | head | change | {interval} | verdict |\n|:--|--:|--:|--:|:--|:--|\n")
-    };
+    let head = function_head(comparison, shown.len());
     Some(details(&summary, &head, shown.into_iter().map(function_row).collect()))
+}
+
+fn function_head(comparison: &Comparison, rows: usize) -> String {
+    if rows == 0 {
+        return "No function changed.\n".to_owned();
+    }
+    let interval = words::interval_heading(Some(comparison));
+    format!("| function | base | head | change | {interval} | verdict |\n|:--|--:|--:|--:|:--|:--|\n")
 }
 
 fn function_row(function: &FunctionChange) -> String {
@@ -252,15 +255,8 @@ fn allocators(comparison: &Comparison) -> Option<Block> {
     if comparison.allocators.is_empty() {
         return None;
     }
-    let counts = words::counts(comparison.allocators.iter().map(|change| change.verdict));
-    let summary = format!("Bytes allocated per operation, by function: {counts}");
+    let summary = format!("Bytes allocated per operation: {}", words::allocators(comparison));
     let shown = tables::changed_allocators(comparison, Detail::Changed);
-    let interval = words::interval_heading(Some(comparison));
-    let head = if shown.is_empty() {
-        "No function changed.\n".to_owned()
-    } else {
-        format!("| function | base | head | change | {interval} | verdict |\n|:--|--:|--:|--:|:--|:--|\n")
-    };
     let row = |change: &AllocatorChange| {
         format!(
             "| {} | {} | {} | {} | {} | {} {} |\n",
@@ -273,6 +269,7 @@ fn allocators(comparison: &Comparison) -> Option<Block> {
             words::word(change.verdict),
         )
     };
+    let head = function_head(comparison, shown.len());
     Some(details(&summary, &head, shown.into_iter().map(row).collect()))
 }
 

@@ -87,16 +87,7 @@ pub(super) fn functions(page: &mut Page<'_>, comparison: &Comparison, detail: De
     page.heading("Functions", "CPU time per operation in the function itself; total: with all that it calls")?;
     let shown = changed_functions(comparison, detail);
     if !shown.is_empty() {
-        let right = Side::Right;
-        let mut table = Table::new(&[
-            ("base", right),
-            ("head", right),
-            ("change", right),
-            (&words::interval_heading(Some(comparison)), Side::Left),
-            ("total", right),
-            ("verdict", Side::Left),
-            ("function", Side::Left),
-        ]);
+        let mut table = of_functions(comparison, &[("total", Side::Right)]);
         for function in &shown {
             let verdict = format!("{} {}", words::mark(function.verdict), words::word(function.verdict));
             table.row([
@@ -126,17 +117,7 @@ pub(super) fn allocators(page: &mut Page<'_>, comparison: &Comparison, detail: D
     )?;
     let shown = changed_allocators(comparison, detail);
     if !shown.is_empty() {
-        let right = Side::Right;
-        let mut table = Table::new(&[
-            ("base", right),
-            ("head", right),
-            ("change", right),
-            (&words::interval_heading(Some(comparison)), Side::Left),
-            ("blocks", right),
-            ("", Side::Left),
-            ("verdict", Side::Left),
-            ("function", Side::Left),
-        ]);
+        let mut table = of_functions(comparison, &[("blocks", Side::Right), ("", Side::Left)]);
         for allocator in &shown {
             let verdict = format!("{} {}", words::mark(allocator.verdict), words::word(allocator.verdict));
             table.row([
@@ -149,11 +130,22 @@ pub(super) fn allocators(page: &mut Page<'_>, comparison: &Comparison, detail: D
                 Cell::toned(words::tone(allocator.verdict), &verdict),
                 shorten(&allocator.name, FUNCTION).into(),
             ]);
+            // A function without a ratio is new or gone, as it says.
+            table.remark(if allocator.ratio.is_some() { &allocator.note } else { "" });
         }
         table.show(page)?;
     }
-    let counts = words::counts(comparison.allocators.iter().map(|allocator| allocator.verdict));
-    page.paragraph(2, Some(Tone::Quiet), &format!("… {} functions compared: {counts}", comparison.allocators.len()))
+    page.paragraph(2, Some(Tone::Quiet), &format!("… {}", words::allocators(comparison)))
+}
+
+/// A table of functions in both runs; `more` stands between the interval and the verdict.
+fn of_functions(comparison: &Comparison, more: &[(&str, Side)]) -> Table {
+    let interval = words::interval_heading(Some(comparison));
+    let right = Side::Right;
+    let mut headings = vec![("base", right), ("head", right), ("change", right), (interval.as_str(), Side::Left)];
+    headings.extend(more);
+    headings.extend([("verdict", Side::Left), ("function", Side::Left)]);
+    Table::new(&headings)
 }
 
 /// The functions whose allocation is worth a row.

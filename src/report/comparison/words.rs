@@ -73,13 +73,25 @@ pub(super) fn stands_out(change: &MetricChange) -> bool {
 
 /// How many functions were compared, and how they did.
 pub(super) fn functions(comparison: &Comparison) -> String {
-    let compared = || comparison.functions.iter().filter(|function| function.verdict != Verdict::NotCompared);
-    let rest = comparison.functions.len() - compared().count();
-    let counts = counts(compared().map(|function| function.verdict));
-    match (compared().count(), rest) {
-        (0, rest) => format!("none of {rest} functions could be compared"),
+    let verdicts: Vec<Verdict> = comparison.functions.iter().map(|function| function.verdict).collect();
+    compared(&verdicts, "spend too little in themselves")
+}
+
+/// How many functions' allocation was compared, and with what outcome.
+pub(super) fn allocators(comparison: &Comparison) -> String {
+    let verdicts: Vec<Verdict> = comparison.allocators.iter().map(|allocator| allocator.verdict).collect();
+    compared(&verdicts, "have too few rounds")
+}
+
+/// `rest` says why others were not.
+fn compared(verdicts: &[Verdict], rest: &str) -> String {
+    let (not, compared): (Vec<Verdict>, Vec<Verdict>) =
+        verdicts.iter().partition(|verdict| **verdict == Verdict::NotCompared);
+    let counts = counts(compared.iter().copied());
+    match (compared.len(), not.len()) {
+        (0, all) => format!("none of {all} functions could be compared"),
         (count, 0) => format!("{count} functions compared: {counts}"),
-        (count, rest) => format!("{count} functions compared: {counts}; {rest} more spend too little in themselves"),
+        (count, others) => format!("{count} functions compared: {counts}; {others} more {rest}"),
     }
 }
 

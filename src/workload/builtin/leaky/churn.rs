@@ -6,8 +6,8 @@ use std::hint::black_box;
 use tokio::task::yield_now;
 
 use super::Planted;
-use super::random::Random;
 use crate::error::BoxError;
+use crate::stats::random::Random;
 use crate::workload::{Description, Work, Worker, Workload};
 
 /// What has to be found: nothing. The mean of each user's pool is 1.05 MB, with a standard deviation of 27 kB.
@@ -64,7 +64,7 @@ impl Workload for Churn {
 impl User {
     /// A user whose pool is full: it would otherwise grow at first.
     fn new(worker: &Worker) -> Self {
-        let mut random = Random::new(worker);
+        let mut random = Random::new(worker.seed());
         let slots = (0..SLOTS).map(|_| allocate_block(&mut random)).collect();
         Self { random, slots }
     }

@@ -13,7 +13,6 @@ mod fragmentation;
 mod operation;
 mod periodic;
 mod planted;
-mod random;
 mod rare;
 mod schedule;
 mod scratch;

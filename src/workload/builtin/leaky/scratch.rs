@@ -6,8 +6,8 @@ use std::hint::black_box;
 use tokio::task::yield_now;
 
 use super::Planted;
-use super::random::Random;
 use crate::error::BoxError;
+use crate::stats::random::Random;
 use crate::workload::{Description, Work, Worker, Workload};
 
 /// What has to be found: nothing, but that it is larger later than at first.
@@ -57,7 +57,7 @@ impl Workload for Scratch {
 
 impl User {
     fn new(worker: &Worker) -> Self {
-        Self { random: Random::new(worker), buffer: Vec::new() }
+        Self { random: Random::new(worker.seed()), buffer: Vec::new() }
     }
 
     fn fill_some(&mut self) -> usize {
